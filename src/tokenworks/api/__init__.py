@@ -1,0 +1,1 @@
+"""The HTTP surface beside the hot paths, one file a family, as an ordinary FastAPI application."""

@@ -1,0 +1,122 @@
+"""What ``/metrics`` shows: one process counts for all workers, from the records it drains anyway.
+
+Names follow OpenTelemetry's GenAI conventions where they have one (dots become underscores and the
+unit is appended, as its Prometheus mapping says); money and errors are ours.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from tokenworks.ledger.record import Record
+
+# Bucket bounds of the conventions' own advice, seconds.
+DURATION_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_response_model")
+TOKEN_CLASSES = ("input", "cache_read", "cache_write", "output", "reasoning")
+
+
+class _Histogram:
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def add(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        seen, out = 0, []
+        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
+            seen += count
+            out.append((bound, float(seen)))
+        return out
+
+
+class _Series:
+    """Everything counted for one (kind, provider, model)."""
+
+    __slots__ = ("cost_nano_usd", "duration", "first_token", "outcomes", "tokens")
+
+    def __init__(self) -> None:
+        self.duration = _Histogram(DURATION_S)
+        self.first_token = _Histogram(FIRST_TOKEN_S)
+        self.outcomes: dict[str, int] = {}
+        self.tokens = [0] * len(TOKEN_CLASSES)
+        self.cost_nano_usd = 0
+
+
+class Metrics(Collector):
+    """Counts records; writes the exposition text to ``path`` for the workers to serve."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.inflight = 0
+        self._series: dict[tuple[str, str, str], _Series] = {}
+        self._written = b""
+
+    def observe(self, records: Sequence[Record]) -> None:
+        """Count freshly stored records (called by the drainer, once for each record)."""
+        for r in records:
+            key = (r.kind, r.provider, r.model)
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = _Series()
+            outcomes = series.outcomes
+            outcomes[r.outcome] = outcomes.get(r.outcome, 0) + 1
+            series.duration.add(r.latency_us / 1e6)
+            if r.ttft_us:
+                series.first_token.add(r.ttft_us / 1e6)
+            tokens = series.tokens
+            tokens[0] += r.uncached_input_tokens
+            tokens[1] += r.cache_read_tokens
+            tokens[2] += r.cache_write_tokens
+            tokens[3] += r.output_tokens
+            tokens[4] += r.reasoning_tokens
+            series.cost_nano_usd += r.cost_nano_usd
+
+    def write(self, inflight: int) -> None:
+        """Render to the file, atomically, when anything has changed."""
+        self.inflight = inflight
+        text = generate_latest(self)
+        if text != self._written or not self.path.exists():
+            part = self.path.with_suffix(".part")
+            part.write_bytes(text)
+            part.replace(self.path)
+            self._written = text
+
+    def collect(self) -> Iterable[Metric]:
+        duration = HistogramMetricFamily(
+            "gen_ai_server_request_duration_seconds", "Time to serve a request", labels=LABELS
+        )
+        first = HistogramMetricFamily(
+            "gen_ai_server_time_to_first_token_seconds", "Time to the first byte of the answer", labels=LABELS
+        )
+        usage = CounterMetricFamily(
+            "gen_ai_client_token_usage_tokens", "Tokens used", labels=[*LABELS, "gen_ai_token_type"]
+        )
+        requests = CounterMetricFamily(
+            "tokenworks_requests", "Requests by outcome", labels=[*LABELS, "outcome"]
+        )
+        cost = CounterMetricFamily("tokenworks_cost_usd", "What the tokens cost, in dollars", labels=LABELS)
+        for labels, series in list(self._series.items()):
+            duration.add_metric(labels, series.duration.cumulative(), series.duration.total)
+            first.add_metric(labels, series.first_token.cumulative(), series.first_token.total)
+            for name, tokens in zip(TOKEN_CLASSES, series.tokens, strict=True):
+                usage.add_metric([*labels, name], tokens)
+            for outcome, count in list(series.outcomes.items()):
+                requests.add_metric([*labels, outcome], count)
+            cost.add_metric(labels, series.cost_nano_usd / 1e9)
+        yield from (duration, first, usage, requests, cost)
+        yield GaugeMetricFamily("tokenworks_inflight_requests", "Requests being served", value=self.inflight)

@@ -1,0 +1,149 @@
+"""One data-plane process: ``python -m tokenworks.app.worker``, started by the supervisor only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+
+import uvloop
+
+from tokenworks.api.app import build as build_api
+from tokenworks.app.handover import Birth, Channel, Message, unpack
+from tokenworks.catalog.load import load as load_catalog
+from tokenworks.catalog.load import refresh_prices
+from tokenworks.engines.link import EngineLink
+from tokenworks.errors import StoreError
+from tokenworks.gateway.front import Gateway
+from tokenworks.http.asgi import AsgiBridge
+from tokenworks.http.server import Listener
+from tokenworks.http.timers import Sweeper
+from tokenworks.http.upstream import Pool
+from tokenworks.ledger.inflight import InFlight
+from tokenworks.ledger.journal import Journal
+from tokenworks.ledger.store import open_store
+from tokenworks.plans.keys import KeyBook
+from tokenworks.providers.target import Targets
+
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096
+PRICES_EVERY_S = 60.0
+HOUSEKEEPING_S = 0.5
+WIRES = ("openai_chat",)  # what the gateway speaks to providers
+
+
+class _Control(Channel):
+    """The worker's end of the control socket."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__()
+        self.worker = worker
+
+    def on_message(self, message: Message) -> None:
+        if message.engine is not None:
+            self.worker.engines.update(message.engine)
+        if message.drain:
+            self.worker.stop.set()
+
+    def on_close(self) -> None:
+        # The supervisor is gone. Nobody moves our journal or watches us: leave at once. What was
+        # in flight stands in the in-flight slots, what was settled in the journal.
+        os._exit(1)
+
+
+class Worker:
+    """Everything one process holds, built once."""
+
+    def __init__(self, birth: Birth, loop: asyncio.AbstractEventLoop) -> None:
+        settings = birth.settings
+        self.birth = birth
+        self.settings = settings
+        self.loop = loop
+        self.stop = asyncio.Event()
+        self.sweeper = Sweeper(loop)
+        self.pool = Pool(loop, settings.upstream, self.sweeper)
+        self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
+        self.keys = KeyBook(self.store, settings.pepper)
+        self.catalog = load_catalog(settings, wires=WIRES)
+        self.control = _Control(self)
+        self.engines = EngineLink(lambda name: self.control.send(Message(start=name)))
+        for state in birth.engines:
+            self.engines.update(state)
+        self.journal = Journal(settings.journal_dir, birth.name, fsync=settings.ledger.fsync)
+        self.inflight = InFlight(settings.journal_dir, birth.name)
+        self.targets = Targets(self.pool, self.catalog.providers, settings.secrets, settings.providers)
+        self.gateway = Gateway(
+            settings, self.keys, self.catalog, self.targets, self.engines, self.journal, self.inflight
+        )
+        self.api = build_api(settings, self.catalog, self.store, self.keys)
+        hot = {prefix + b"/v1/chat/completions": self.gateway.chat for prefix in (b"", b"/api")}
+        self.listener = Listener(settings.server, self.sweeper, hot, AsgiBridge(self.api, loop))
+
+    async def run(self) -> None:
+        """Serve until told to stop, then finish open answers within the deadline."""
+        loop = self.loop
+        control = socket.socket(fileno=self.birth.control_fd)
+        await loop.create_connection(lambda: self.control, sock=control)
+        listening = socket.socket(fileno=self.birth.listen_fd)
+        server = await loop.create_server(self.listener, sock=listening, backlog=BACKLOG)
+        loop.add_signal_handler(signal.SIGTERM, self.stop.set)
+        housekeeping = loop.create_task(self._keep_house())
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+        self.control.send(Message(ready=True))
+        await self.stop.wait()
+        self.listener.drain()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.listener.idle.wait(), self.settings.server.drain_s)
+        self.listener.cut()
+        housekeeping.cancel()
+        server.close()
+        self.pool.close()
+        self.sweeper.stop()
+        self.journal.close()
+        self.inflight.close()
+        self.store.close()
+
+    async def _keep_house(self) -> None:
+        prices_at = self.loop.time() + PRICES_EVERY_S
+        told = 0
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            self.gateway.set_clock()
+            try:
+                self.keys.reload_if_changed()
+            except StoreError as error:
+                log.error("keys: %s; those known stay valid", error)
+            if told != self.inflight.count():
+                told = self.inflight.count()
+                self.control.send(Message(inflight=told))
+            if not self.journal.healthy and self.journal.retry():
+                log.warning("journal: writable again")
+            if self.loop.time() >= prices_at:
+                prices_at += PRICES_EVERY_S
+                if refresh_prices(self.catalog):
+                    self.targets.clear()
+
+
+def main() -> None:
+    """Read the birth message and serve."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
+    birth = unpack(sys.stdin.buffer.read())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+
+        async def serve() -> None:
+            await Worker(birth, asyncio.get_running_loop()).run()
+
+        runner.run(serve())
+
+
+if __name__ == "__main__":
+    main()

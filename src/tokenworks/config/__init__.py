@@ -1,0 +1,1 @@
+"""The only reader of ``tokenworks.toml`` and of the environment."""

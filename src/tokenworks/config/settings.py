@@ -1,0 +1,130 @@
+"""What can be set, with its defaults. One struct per table of ``tokenworks.toml``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+KvCacheType = Literal["f16", "q8_0", "q4_0"]
+Fsync = Literal["never", "interval", "always"]
+
+
+class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[server]``: the listening side."""
+
+    host: str = "127.0.0.1"
+    port: int = 8642
+    workers: int = 1
+    max_body_mib: int = 32
+    max_buffered_mib: int = 1024  # request bodies held by one worker, all connections together
+    max_header_kib: int = 32
+    header_timeout_s: float = 30.0  # from a request's first byte to the end of its headers
+    body_timeout_s: float = 60.0  # without a byte of the body
+    keepalive_s: float = 75.0  # idle between two requests
+    write_timeout_s: float = 300.0  # a client that reads nothing of a waiting answer
+    drain_s: float = 30.0  # after SIGTERM, for open answers to finish
+    keyless_local: bool = True  # on loopback, requests without a key may use models of our own engines
+
+
+class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[upstream]``: the side that calls providers."""
+
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 300.0  # from the request sent to the first byte of the answer
+    idle_timeout_s: float = 120.0  # between two chunks of an answer
+    idle_connection_s: float = 30.0  # an unused connection is closed after this
+    max_connections: int = 2048  # per provider address and worker
+    max_response_mib: int = 64  # of an answer that is not streamed
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[ledger]``: journal and store."""
+
+    fsync: Fsync = "interval"  # "always" also survives power loss, at the price of a disk flush a request
+    store: str = ""  # empty: SQLite under the home folder
+
+    def __repr__(self) -> str:  # a store URL may carry a password
+        return f"LedgerSettings(fsync={self.fsync!r}, store={'...' if self.store else ''!r})"
+
+
+class ProviderModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[providers.NAME.models]]``: one model at this provider, with its price in $ per million tokens."""
+
+    id: str
+    upstream_id: str = ""  # empty: the same as ``id``
+    context_length: int = 0  # 0: what the catalogue says of this model, else 8192
+    max_output_tokens: int | None = None
+    input_mtok: float | None = None  # None: what the catalogue knows
+    output_mtok: float | None = None
+    cache_read_mtok: float | None = None
+    cache_write_mtok: float | None = None
+    aliases: tuple[str, ...] = ()
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[providers.NAME]``: a custom provider, or what differs from the preset of that name."""
+
+    wire: str | None = None
+    base_url: str | None = None
+    title: str | None = None
+    country: str | None = None
+    auth: Literal["bearer", "x-api-key", "none"] | None = None
+    api_key: str | None = None
+    api_key_env: str | None = None
+    headers: dict[str, str] = {}
+    allow_private: bool = False
+    accepts_any_model: bool | None = None
+    enabled: bool = True
+    ca_file: str | None = None  # PEM file of extra trust roots for this provider
+    models: tuple[ProviderModelSettings, ...] = ()
+
+    def __repr__(self) -> str:  # keys and header values are secrets
+        models = [model.id for model in self.models]
+        return f"ProviderSettings(wire={self.wire!r}, enabled={self.enabled}, models={models})"
+
+
+class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[engines.NAME]`` or ``HOME/engines/NAME.toml``: a model we run."""
+
+    model: str  # Model.id, what callers ask for
+    path: str  # GGUF file
+    sha256: str = ""
+    runtime: Literal["llama_cpp"] = "llama_cpp"
+    aliases: tuple[str, ...] = ()
+    context_length: int = 8192  # tokens of one slot
+    slots: int = 4  # requests in parallel
+    kv_cache_type: KvCacheType = "f16"
+    threads: int = 0  # 0: every core
+    start_timeout_s: float = 120.0
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything, checked. Secrets are resolved: ``secrets[provider]`` is the key to send."""
+
+    home: Path
+    source: Path | None  # the file it was read from
+    server: ServerSettings = ServerSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    ledger: LedgerSettings = LedgerSettings()
+    providers: dict[str, ProviderSettings] = {}
+    engines: dict[str, EngineSettings] = {}
+    secrets: dict[str, str] = {}
+    pepper: bytes = b""  # secret of the key HMAC, from HOME/pepper (0600)
+
+    def __repr__(self) -> str:  # secrets and pepper stay out of logs and tracebacks
+        return (
+            f"Settings(home={str(self.home)!r}, server={self.server!r}, upstream={self.upstream!r}, "
+            f"ledger={self.ledger!r}, providers={self.providers!r}, engines={self.engines!r}, "
+            f"secrets of {sorted(self.secrets)})"
+        )
+
+    @property
+    def store_url(self) -> str:
+        """Where the ledger lives: a ``sqlite:///`` or ``postgresql://`` URL."""
+        return self.ledger.store or f"sqlite:///{self.home / 'tokenworks.db'}"
+
+    @property
+    def journal_dir(self) -> Path:
+        return self.home / "journal"

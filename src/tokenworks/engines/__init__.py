@@ -1,0 +1,1 @@
+"""Local inference: models that run on this machine, each in a process of its own."""

@@ -1,0 +1,181 @@
+"""The front of the gateway: who asks, for what, and which endpoints may serve it."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import secrets
+import time
+from collections.abc import Sequence
+
+from tokenworks.catalog.load import Catalog
+from tokenworks.config.settings import Settings
+from tokenworks.engines.link import EngineLink
+from tokenworks.engines.manager import EngineState
+from tokenworks.errors import Forbidden, TokenworksError, Unauthorized, Unavailable, UnknownModel
+from tokenworks.gateway.exchange import BYTES_PER_TOKEN, Exchange
+from tokenworks.http.request import Request
+from tokenworks.http.server import ClientConnection
+from tokenworks.ledger.inflight import InFlight
+from tokenworks.ledger.journal import Journal
+from tokenworks.ledger.record import Record
+from tokenworks.plans.keys import Key, KeyBook
+from tokenworks.providers.target import Target, Targets
+from tokenworks.routing import order
+from tokenworks.schema import Endpoint
+from tokenworks.wire.openai_chat import ChatRequest
+from tokenworks.wire.peek import text
+
+MAX_LABEL = 200  # characters of an app, session or user name that are kept
+_LOCAL_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
+
+
+class Gateway:
+    """What one worker needs to serve requests; ``chat`` is the handler of the hot path."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        keys: KeyBook,
+        catalog: Catalog,
+        targets: Targets,
+        engines: EngineLink,
+        journal: Journal,
+        inflight: InFlight,
+    ) -> None:
+        self.loop = targets.pool.loop
+        self.keys = keys
+        self.catalog = catalog
+        self.targets = targets
+        self.engines = engines
+        self.journal = journal
+        self.inflight = inflight
+        self.max_response = settings.upstream.max_response_mib << 20
+        self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
+        self._local = Key(id="local", name="local", role="member") if _keyless(settings) else None
+        self.clock_offset_ns = 0
+        self.set_clock()
+        self._serial = itertools.count()
+        self._tag = secrets.token_hex(6)
+
+    def chat(self, request: Request, reply: ClientConnection) -> None:
+        """POST /v1/chat/completions."""
+        started = time.perf_counter_ns()
+        headers = request.headers
+        try:
+            given = headers.get(b"authorization")
+            key = reply.key
+            if given is None or given != reply.auth or not key.active:
+                key = self._identify(headers, reply)
+            if not self.journal.healthy:
+                raise Unavailable("the journal can't be written; is the disk full?", retry_after_s=5)
+        except TokenworksError as error:
+            self.refused[error.status] = self.refused.get(error.status, 0) + 1
+            reply.fail(error)
+            return
+        now_us = (started + self.clock_offset_ns) // 1000
+        record = Record(
+            id=f"gen-{now_us // 1_000_000}-{self._tag}{next(self._serial):x}",
+            time_us=now_us,
+            key_id=key.id,
+        )
+        app = headers.get(b"x-openrouter-title") or headers.get(b"x-title") or headers.get(b"http-referer")
+        if app is not None:
+            record.app = _label(app)
+        try:
+            chat = ChatRequest(request.body)
+            record.requested_model = chat.model[:MAX_LABEL]
+            record.stream = chat.stream
+            endpoints = self._endpoints(chat, key)
+            self._label(record, chat, headers)
+        except TokenworksError as error:
+            record.outcome = "bad_request" if error.status == 400 else "denied"
+            record.status = error.status
+            record.latency_us = (time.perf_counter_ns() - started) // 1000
+            self.journal.append(record)
+            reply.fail(error)
+            return
+        record.uncached_input_tokens = len(chat.fields["messages"]) // BYTES_PER_TOKEN
+        Exchange(self, reply, chat, record, endpoints, started).begin()
+
+    def set_clock(self) -> None:
+        """Tie the monotonic clock to the wall clock (again: the wall clock is corrected at times)."""
+        self.clock_offset_ns = time.time_ns() - time.perf_counter_ns()
+
+    def engine_target(self, endpoint: Endpoint, state: EngineState) -> Target:
+        """Where a ready engine of our own answers."""
+        return self.targets.at(
+            endpoint,
+            f"http://127.0.0.1:{state.port}/v1",
+            auth="bearer",
+            secret=state.api_key,
+            allow_private=True,
+        )
+
+    def _identify(self, headers: dict[bytes, bytes], reply: ClientConnection) -> Key:
+        """Raises Unauthorized. The last accepted credentials of a connection are remembered on it."""
+        given = headers.get(b"authorization") or headers.get(b"x-api-key")
+        if given is None:
+            if self._local is not None and _same_host(headers):
+                return self._local
+            raise Unauthorized("no API key; send 'Authorization: Bearer KEY' (tokenworks key create NAME)")
+        token = given[7:].strip() if given[:7].lower() == b"bearer " else given
+        key = self.keys.check(token)
+        if key is None:
+            raise Unauthorized("this API key is not known or was revoked; tokenworks key list shows the keys")
+        reply.auth, reply.key = given, key
+        return key
+
+    def _endpoints(self, chat: ChatRequest, key: Key) -> Sequence[Endpoint]:
+        endpoints: Sequence[Endpoint] = self.catalog.find(chat.model)
+        if not endpoints:
+            near = self.catalog.nearest(chat.model)
+            hint = (
+                f"; nearest: {', '.join(near)}"
+                if near
+                else "; no model is set up yet (see docs/configuration.md)"
+            )
+            raise UnknownModel(f"unknown model '{chat.model[:MAX_LABEL]}'{hint}")
+        if "provider" in chat.fields:
+            endpoints = order.rank(endpoints, order.read(chat.fields["provider"]))
+        if key is self._local:
+            endpoints = [e for e in endpoints if e.engine is not None]
+            if not endpoints:
+                raise Forbidden(
+                    f"without a key only models run here can be used; '{chat.model[:MAX_LABEL]}' needs one"
+                )
+        return endpoints
+
+    @staticmethod
+    def _label(record: Record, chat: ChatRequest, headers: dict[bytes, bytes]) -> None:
+        fields = chat.fields
+        session = headers.get(b"x-session-id")
+        if session is not None:
+            record.session = _label(session)
+        elif "session_id" in fields:
+            record.session = (text(fields, "session_id") or "")[:MAX_LABEL]
+        if "user" in fields:
+            record.user = (text(fields, "user") or "")[:MAX_LABEL]
+
+
+def _label(value: bytes) -> str:
+    return value.decode("utf-8", "replace")[:MAX_LABEL]
+
+
+def _keyless(settings: Settings) -> bool:
+    """Requests without a key are only thinkable where nobody but this machine can reach us."""
+    host = settings.server.host
+    if host == "localhost":
+        return settings.server.keyless_local
+    try:
+        return settings.server.keyless_local and ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _same_host(headers: dict[bytes, bytes]) -> bool:
+    """Not a web page of elsewhere: browsers send Origin, and a rebound name shows in Host."""
+    if b"origin" in headers:
+        return False
+    host = headers.get(b"host", b"")
+    return host.rpartition(b":")[0] in _LOCAL_HOSTS or host in _LOCAL_HOSTS

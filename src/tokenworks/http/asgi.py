@@ -1,0 +1,185 @@
+"""The bridge from a connection to an ordinary ASGI application, for everything that is not hot.
+
+The application sees ASGI 3 (HTTP and lifespan). The request body is already whole; the answer is
+streamed as the application sends it, waiting when the client is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote
+
+from tokenworks.errors import TokenworksError, openai_body
+from tokenworks.http.request import Request
+from tokenworks.http.server import JSON_TYPE, ClientConnection
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+App = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+_FRAMING = (b"content-length", b"transfer-encoding", b"connection")
+
+
+class AsgiBridge:
+    """Runs ``app`` for each request it is given as a handler."""
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+        self.app = app
+        self.loop = loop
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, request: Request, reply: ClientConnection) -> None:
+        cycle = _Cycle(request, reply)
+        reply.exchange = cycle
+        task = self.loop.create_task(cycle.run(self.app))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+class _Cycle:
+    """One request through the application."""
+
+    def __init__(self, request: Request, reply: ClientConnection) -> None:
+        self.request = request
+        self.reply = reply
+        self.body: bytes | None = request.body
+        self.gone = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.status = 0
+        self.head = b""
+        self.length: int | None = None
+        self.streaming = False
+        self.finished = False
+
+    def client_gone(self) -> None:
+        self.gone.set()
+        self.ready.set()
+
+    def shut_down(self) -> None:
+        self.reply.abort()
+        self.client_gone()
+
+    def client_slow(self) -> None:
+        self.ready.clear()
+
+    def client_ready(self) -> None:
+        self.ready.set()
+
+    async def run(self, app: App) -> None:
+        try:
+            await app(self._scope(), self.receive, self.send)
+        except TokenworksError as error:
+            if not self.streaming and not self.gone.is_set():
+                self.reply.fail(error)
+                return
+            self.reply.abort()
+        except Exception:  # the edge of an application: whatever it raised ends this request only
+            log.exception("error in the application at %s", self.request.target.decode("latin-1"))
+            if self.streaming:
+                self.reply.abort()
+            elif not self.gone.is_set() and not self.finished:
+                body = openai_body(500, "internal_error", "internal error; the server's log has the details")
+                self.reply.send(500, JSON_TYPE, body)
+        else:
+            if not self.finished and not self.gone.is_set():
+                log.error("application ended without an answer at %s", self.request.target.decode("latin-1"))
+                self.reply.abort()
+
+    def _scope(self) -> MutableMapping[str, Any]:
+        path, _, query = self.request.target.partition(b"?")
+        host, port = self.reply.listener.settings.host, self.reply.listener.settings.port
+        peer = self.reply.transport.get_extra_info("peername") or ("", 0)
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.0" if self.request.http10 else "1.1",
+            "method": self.request.method.decode("ascii"),
+            "scheme": "http",
+            "path": unquote(path.decode("latin-1")),
+            "raw_path": path,
+            "query_string": query,
+            "root_path": "",
+            "headers": list(self.request.headers.items()),
+            "client": (str(peer[0]), int(peer[1])),
+            "server": (host, port),
+        }
+
+    async def receive(self) -> Message:
+        if self.body is not None:
+            body, self.body = self.body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self.gone.is_set():
+            raise ConnectionResetError("client disconnected")
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            lines = []
+            for name, value in message.get("headers", ()):
+                if name.lower() == b"content-length":
+                    self.length = int(value)
+                if name.lower() not in _FRAMING:
+                    lines.append(b"%b: %b\r\n" % (name, value))
+            self.head = b"".join(lines)
+            return
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if not more and not self.streaming:
+            self.finished = True
+            self.reply.send(self.status, self.head, body)
+            return
+        if not self.streaming:
+            self.streaming = True
+            self.reply.start(self.status, self.head)
+        if not more:
+            self.finished = True
+            self.reply.finish(body)
+            return
+        if body:
+            self.reply.write(body)
+        await self.ready.wait()
+
+
+class Lifespan:
+    """Start-up and shutdown of the application, as the ASGI lifespan protocol has it."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Raises RuntimeError when the application reports a failed start."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
+        self.task = asyncio.ensure_future(self._run(scope))
+        await self._exchange("startup")
+
+    async def stop(self) -> None:
+        if self.task is not None and not self.task.done():
+            await self._exchange("shutdown")
+            await self.task
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        await self.app(scope, self.inbox.get, self.outbox.put)
+
+    async def _exchange(self, phase: str) -> None:
+        assert self.task is not None
+        await self.inbox.put({"type": f"lifespan.{phase}"})
+        answer = asyncio.ensure_future(self.outbox.get())
+        await asyncio.wait({answer, self.task}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            answer.cancel()
+            self.task.result()
+            raise RuntimeError(f"the application left the lifespan protocol at {phase}")
+        message = answer.result()
+        if message["type"] == f"lifespan.{phase}.failed":
+            raise RuntimeError(message.get("message") or f"application {phase} failed")

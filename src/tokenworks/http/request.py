@@ -1,0 +1,44 @@
+"""One parsed request, and what a handler leaves on its connection while it answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Request:
+    """Header names are lower case (of a repeated header the last stands); ``body`` is whole."""
+
+    __slots__ = ("body", "headers", "held", "http10", "keep_alive", "method", "target")
+
+    def __init__(
+        self,
+        method: bytes,
+        target: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes = b"",
+        keep_alive: bool = True,
+        http10: bool = False,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.keep_alive = keep_alive
+        self.http10 = http10
+        self.held = 0  # bytes of the body that count as held in memory
+
+
+class Exchange(Protocol):
+    """What a handler leaves on the connection while it answers."""
+
+    def client_gone(self) -> None:
+        """The caller closed the connection; nothing can be written any more."""
+
+    def client_slow(self) -> None:
+        """The caller reads more slowly than we write: stop producing."""
+
+    def client_ready(self) -> None:
+        """The caller has caught up: go on."""
+
+    def shut_down(self) -> None:
+        """The server's deadline has come: end the answer as well as can be done now."""

@@ -1,0 +1,1 @@
+"""What every request cost: a journal per worker, a store, and the drainer between them."""

@@ -1,0 +1,138 @@
+"""API keys: made once, shown once, checked in memory.
+
+The store has an HMAC-SHA256 of each secret under the server's pepper, so neither a copied store nor a
+copied pepper alone tells or tries keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+
+import msgspec
+
+from tokenworks.errors import ConfigError
+from tokenworks.ledger.rows import KeyRow
+from tokenworks.ledger.store import Store
+
+PREFIX = "tw-"
+SECRET_CHARS = len(PREFIX) + 43  # 32 random bytes in URL-safe base64
+ROLES = ("member", "admin")
+LOOKUPS_PER_S = 50  # of keys not in memory; beyond it an unknown key has to wait for the next reload
+
+_BLOCK = 64  # bytes of a SHA-256 block
+
+
+class Key(msgspec.Struct):
+    """Whose request this is. One object for each key for as long as it is known, so ``active`` stays true."""
+
+    id: str
+    name: str
+    role: str  # "member" | "admin"
+    active: bool = True
+
+
+def create(store: Store, name: str, pepper: bytes, role: str = "member") -> tuple[str, str]:
+    """Make a key and return its id and its secret, which nothing can show again.
+
+    Raises ``StoreError`` when it can't be kept, ``ValueError`` for another role than ``ROLES``.
+    """
+    if role not in ROLES:
+        raise ValueError(f"role {role!r}: use one of {', '.join(ROLES)}")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = KeyRow(
+        id="k_" + secrets.token_hex(8),
+        name=name,
+        role=role,
+        hint=f"{secret[:6]}…{secret[-4:]}",
+        created_us=time.time_ns() // 1000,
+        revoked_us=None,
+        digest=digest(pepper, secret.encode()),
+    )
+    store.add_key(row)
+    return row.id, secret
+
+
+def digest(pepper: bytes, token: bytes) -> bytes:
+    """HMAC-SHA256 of ``token`` under ``pepper``, 32 bytes. Raises ``ConfigError`` without a pepper."""
+    if not pepper:
+        raise ConfigError("the pepper is missing, so no key can be checked; run tokenworks init")
+    return hmac.digest(pepper, token, "sha256")
+
+
+class KeyBook:
+    """Every key in memory. Use from one thread; call ``reload_if_changed`` about each second."""
+
+    def __init__(self, store: Store, pepper: bytes) -> None:
+        """Reads all keys. Raises ``StoreError``, or ``ConfigError`` without a pepper."""
+        digest(pepper, b"")  # complains of a missing pepper
+        self._store, self._pepper = store, pepper
+        # HMAC(k, m) = H(k ^ opad | H(k ^ ipad | m)), RFC 2104. The two inner states are the same for
+        # every token: copying them takes half the time of hmac.digest.
+        block = (pepper if len(pepper) <= _BLOCK else hashlib.sha256(pepper).digest()).ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        self._known: dict[bytes, tuple[bytes, Key]] = {}
+        self._version = -1
+        self._lookups = 0
+        self._lookups_since = 0.0
+        self.reload_if_changed()
+
+    def check(self, token: bytes) -> Key | None:
+        """The active key whose secret ``token`` is, or None.
+
+        One not in memory is looked up in the store, so a key made a moment ago works at once; raises
+        ``StoreError`` when the store can't tell.
+        """
+        if len(token) != SECRET_CHARS:
+            return None
+        inner = self._inner.copy()
+        inner.update(token)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        mac = outer.digest()
+        entry = self._known.get(mac)
+        if entry is None:
+            return self._look_up(mac)
+        if hmac.compare_digest(entry[0], mac) and entry[1].active:
+            return entry[1]
+        return None
+
+    def reload_if_changed(self) -> bool:
+        """Read the keys again if any was made, changed or revoked. Raises ``StoreError``; keys stay then."""
+        version = self._store.keys_version()  # before the keys: a change in between is seen next time
+        if version == self._version:
+            return False
+        seen: dict[bytes, tuple[bytes, Key]] = {}
+        rows = self._store.keys()
+        for row in rows:
+            seen[row.digest] = self._entry(row)
+        for mac in self._known.keys() - seen.keys():
+            self._known[mac][1].active = False  # deleted by hand; somebody may still hold the object
+        self._known, self._version = seen, version
+        return True
+
+    def _entry(self, row: KeyRow) -> tuple[bytes, Key]:
+        """What is known of ``row``, brought up to date."""
+        entry = self._known.get(row.digest)
+        if entry is None:
+            return row.digest, Key(row.id, row.name, row.role, row.active)
+        key = entry[1]
+        key.name, key.role, key.active = row.name, row.role, row.active
+        return entry
+
+    def _look_up(self, mac: bytes) -> Key | None:
+        """Ask the store, but not more often than ``LOOKUPS_PER_S``: guesses must not occupy the worker."""
+        now = time.monotonic()
+        if now - self._lookups_since >= 1.0:
+            self._lookups_since, self._lookups = now, 0
+        self._lookups += 1
+        if self._lookups > LOOKUPS_PER_S:
+            return None
+        row = self._store.key_by_digest(mac)
+        if row is None:
+            return None
+        entry = self._known[mac] = self._entry(row)
+        return entry[1] if entry[1].active else None

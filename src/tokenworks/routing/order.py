@@ -1,0 +1,50 @@
+"""The caller's own wishes about providers, applied to the catalogue's order (cheapest first)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tokenworks.errors import BadRequest
+from tokenworks.schema import Endpoint
+
+
+class Wishes(msgspec.Struct, frozen=True):
+    """The ``provider`` object of a request, as far as it orders or leaves out providers."""
+
+    order: tuple[str, ...] | None = None
+    only: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    allow_fallbacks: bool | None = None
+
+
+_decode = msgspec.json.Decoder(Wishes).decode
+
+
+def read(raw: msgspec.Raw) -> Wishes:
+    """Raises BadRequest when a field that is understood has the wrong type."""
+    try:
+        return _decode(raw)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"'provider' is malformed: {error}") from None
+
+
+def rank(endpoints: Sequence[Endpoint], wishes: Wishes) -> list[Endpoint]:
+    """``endpoints`` in the order to be tried. Pure; raises BadRequest when nothing is left."""
+    left = list(endpoints)
+    if wishes.only:
+        left = [e for e in left if e.provider in wishes.only]
+    if wishes.ignore:
+        left = [e for e in left if e.provider not in wishes.ignore]
+    if wishes.order:
+        place = {name: i for i, name in enumerate(wishes.order)}
+        if wishes.allow_fallbacks is False:
+            left = [e for e in left if e.provider in place]
+        left.sort(key=lambda e: place.get(e.provider, len(place)))
+    elif wishes.allow_fallbacks is False:
+        left = left[:1]
+    if not left:
+        offered = ", ".join(sorted({e.provider for e in endpoints}))
+        raise BadRequest(f"no provider is left after 'provider' was applied; this model has: {offered}")
+    return left

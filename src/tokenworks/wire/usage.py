@@ -1,0 +1,77 @@
+"""Usage as the providers report it, in every dialect met so far, to disjoint token classes.
+
+Where cached tokens stand, in the order they are looked for: ``prompt_tokens_details.cached_tokens``,
+``cached_tokens``, ``prompt_cache_hit_tokens``, ``cache_read_input_tokens``. Absent is not zero: the
+first field that is present decides.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from tokenworks.schema import Usage
+
+
+class _PromptDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class OpenAIUsage(msgspec.Struct, gc=False):
+    """The ``usage`` object of chat completions, with the fields that differ between providers."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    cached_tokens: int | None = None
+    prompt_cache_hit_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+_decode = msgspec.json.Decoder(OpenAIUsage).decode
+
+
+def from_openai(raw: bytes | msgspec.Raw) -> Usage | None:
+    """Usage of a chat completion. None when ``raw`` holds none that can be believed."""
+    try:
+        u = _decode(raw)
+    except msgspec.DecodeError:
+        return None
+    prompt, output = u.prompt_tokens, u.completion_tokens
+    if prompt is None or output is None:
+        if prompt is None and output is None:
+            return None
+        prompt, output = prompt or 0, output or 0
+    if prompt < 0 or output < 0:
+        return None
+    details, more = u.prompt_tokens_details, u.completion_tokens_details
+    read: int | None = None
+    write: int | None = None
+    if details is not None:
+        read = details.cached_tokens
+        write = details.cache_write_tokens or details.cache_creation_tokens
+    if read is None:
+        read = u.cached_tokens
+        if read is None:
+            read = u.prompt_cache_hit_tokens
+            if read is None:
+                read = u.cache_read_input_tokens
+    reasoning = more.reasoning_tokens if more is not None else u.reasoning_tokens
+    write = write or u.cache_creation_input_tokens
+    if not read and not write and not reasoning:
+        return Usage(prompt, 0, 0, output, 0)
+    read = min(max(read or 0, 0), prompt)
+    write = min(max(write or 0, 0), prompt - read)
+    reasoning = max(reasoning or 0, 0)
+    if reasoning and u.total_tokens == prompt + output + reasoning:
+        output += reasoning  # some count reasoning beside the completion, though they bill it as output
+    return Usage(prompt - read - write, read, write, output, min(reasoning, output))

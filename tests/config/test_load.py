@@ -1,0 +1,251 @@
+"""What a home folder, a config file and an environment become, and every way they are refused."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tokenworks.config.load import home_dir, load
+from tokenworks.errors import ConfigError
+
+PRESETS = {"bigco": ("BIGCO_API_KEY", "BIGCO_TOKEN"), "localrun": ()}
+
+ACME = """\
+[providers.acme]
+wire = "openai_chat"
+base_url = "http://127.0.0.1:9001/v1"
+api_key = "sk-upstream"
+allow_private = true
+[[providers.acme.models]]
+id = "acme/fast"
+upstream_id = "fast-1"
+context_length = 131072
+input_mtok = 0.10
+output_mtok = 1
+"""
+
+
+def write(home: Path, text: str) -> Path:
+    file = home / "tokenworks.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_the_config_of_the_readme(home: Path) -> None:
+    file = write(home, ACME)
+    settings = load(home, env={})
+    acme = settings.providers["acme"]
+    assert (settings.home, settings.source) == (home, file)
+    assert (acme.wire, acme.base_url, acme.allow_private) == ("openai_chat", "http://127.0.0.1:9001/v1", True)
+    (fast,) = acme.models
+    assert (fast.id, fast.upstream_id, fast.context_length) == ("acme/fast", "fast-1", 131072)
+    assert (fast.input_mtok, fast.output_mtok, fast.cache_read_mtok) == (0.10, 1.0, None)
+    assert settings.secrets == {"acme": "sk-upstream"}
+
+
+def test_nothing_at_all_is_all_defaults(home: Path) -> None:
+    settings = load(home, env={})
+    assert (settings.server.port, settings.source, settings.pepper, settings.engines) == (8642, None, b"", {})
+    assert settings.store_url == f"sqlite:///{home}/tokenworks.db"
+
+
+def test_an_empty_file_is_still_the_source(home: Path) -> None:
+    assert load(home, env={}).source is None
+    file = write(home, "\ufeff# only a comment, and a byte order mark\n")
+    assert load(home, env={}).source == file
+
+
+def test_home_comes_from_the_argument_then_the_environment_then_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    env = {"TOKENWORKS_HOME": "~/other"}
+    assert home_dir(tmp_path / "named", env) == tmp_path / "named"
+    assert home_dir(Path("near"), env) == tmp_path / "near"
+    assert home_dir(None, env) == tmp_path / "other"
+    assert home_dir(None, {"TOKENWORKS_HOME": ""}) == tmp_path / ".tokenworks"
+
+
+def test_the_file_comes_from_the_argument_then_the_environment_then_home(home: Path, tmp_path: Path) -> None:
+    write(home, "[server]\nport = 1\n")
+    (tmp_path / "two.toml").write_text("[server]\nport = 2\n")
+    (tmp_path / "three.toml").write_text("[server]\nport = 3\n")
+    env = {"TOKENWORKS_CONFIG": str(tmp_path / "two.toml"), "TOKENWORKS_HOME": str(home)}
+    assert load(None, tmp_path / "three.toml", env).server.port == 3
+    assert load(None, None, env).server.port == 2
+    assert load(None, None, {"TOKENWORKS_HOME": str(home)}).server.port == 1
+    with pytest.raises(ConfigError, match=r"gone\.toml: can't be read: No such file"):
+        load(home, tmp_path / "gone.toml", {})
+
+
+REFUSED = {
+    "a model twice": (
+        ACME + "[[providers.acme.models]]\nid = 'Acme/Fast'\n",
+        ':13: providers.acme.models: "Acme/Fast" is listed twice; keep one of them',
+    ),
+    "no base_url": (
+        ACME.replace('base_url = "http://127.0.0.1:9001/v1"\n', ""),
+        ':1: providers.acme: base_url is missing; add base_url = "https://..."',
+    ),
+    "a preset misspelt": (
+        '[providers.bigc]\napi_key = "x"\n',
+        ':1: providers.bigc: base_url is missing; add base_url = "https://...", or did you mean "bigco"?',
+    ),
+    "no wire": (
+        ACME.replace('wire = "openai_chat"\n', ""),
+        ':1: providers.acme: wire is missing; add wire = "openai_chat"',
+    ),
+    "half a price": (
+        ACME.replace("output_mtok = 1\n", ""),
+        ":6: providers.acme.models: input_mtok and output_mtok go together; set both or neither",
+    ),
+    "only a cache price": (
+        ACME + '[[providers.acme.models]]\nid = "b"\ncache_read_mtok = 1\n',
+        ":12: providers.acme.models: a cache price needs input_mtok and output_mtok beside it",
+    ),
+    "a provider with our own name": (
+        ACME.replace("acme", "local"),
+        ':1: providers.local: "local" means the models that run here; use another name',
+    ),
+    "no models": (
+        ACME.split("[[")[0],
+        ":1: providers.acme: no models; add [[providers.acme.models]] or accepts_any_model = true",
+    ),
+    "no key": (
+        ACME.replace('api_key = "sk-upstream"\n', ""),
+        ':1: providers.acme: no key; set api_key or api_key_env, or auth = "none" if it needs none',
+    ),
+    "key variable not set": (
+        ACME.replace('api_key = "sk-upstream"', 'api_key_env = "ACME_API_KEY"'),
+        ":4: providers.acme: environment variable ACME_API_KEY is not set; export it or set api_key",
+    ),
+    "a preset's key variables not set": (
+        "\n[providers.bigco]\n",
+        ":2: providers.bigco: environment variable BIGCO_API_KEY is not set (nor BIGCO_TOKEN); "
+        "export it or set api_key",
+    ),
+    "two keys": (
+        ACME.replace("allow_private = true", 'api_key_env = "A"'),
+        ":5: providers.acme: api_key and api_key_env are both set; keep one",
+    ),
+    "a provider's name": (
+        "[providers.'A c']\n",
+        ":1: providers: \"A c\": a name is made of a-z, 0-9, '.', '_' and '-', "
+        "begins with a letter or digit, and has 64 at most",
+    ),
+}
+NOT_TOML = {
+    "[server]\nport 80\n": "tokenworks.toml:2: not valid TOML: Expected '=' after a key",
+    '[server]\nhost = "a\n': "tokenworks.toml:2: not valid TOML: Illegal character",
+    "[server]\n[server]\n": "tokenworks.toml:2: not valid TOML: Cannot declare",
+    "[server]\n\nhost =": "tokenworks.toml:3: not valid TOML: Invalid value",
+    "api_key = sk-upstream\n": "tokenworks.toml:1: not valid TOML: Invalid value",
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_line_and_fix(refused: Callable[..., str], case: str) -> None:
+    text, said = REFUSED[case]
+    assert refused(text) == "tokenworks.toml" + said
+
+
+@pytest.mark.parametrize("text", NOT_TOML)
+def test_what_is_not_toml_is_refused_where_it_stops_being(refused: Callable[..., str], text: str) -> None:
+    message = refused(text)
+    assert message.startswith(NOT_TOML[text])
+    assert "sk-upstream" not in message
+
+
+def test_a_file_that_is_not_text(home: Path) -> None:
+    (home / "tokenworks.toml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(ConfigError, match=r"tokenworks\.toml: is not UTF-8 at byte 5; save it as UTF-8"):
+        load(home, env={})
+
+
+def test_a_file_nested_without_end(home: Path, refused: Callable[..., str]) -> None:
+    assert "nested too deeply" in refused("a = " + "[" * 20_000)
+
+
+def test_keys_of_presets_are_found_in_the_environment(home: Path) -> None:
+    assert load(home, env={"BIGCO_TOKEN": " k2\n"}, preset_env=PRESETS).secrets == {"bigco": "k2"}
+    both = {"BIGCO_TOKEN": "k2", "BIGCO_API_KEY": "k1"}
+    assert load(home, env=both, preset_env=PRESETS).secrets == {"bigco": "k1"}
+    assert load(home, env={"BIGCO_API_KEY": ""}, preset_env=PRESETS).secrets == {}
+    with pytest.raises(ConfigError, match="environment variable BIGCO_TOKEN must be printable ASCII"):
+        load(home, env={"BIGCO_TOKEN": "two words"}, preset_env=PRESETS)
+
+
+def test_what_the_file_says_of_a_key_beats_the_environment(home: Path, refused: Callable[..., str]) -> None:
+    env = {"BIGCO_API_KEY": "usual", "OTHER": "other"}
+    write(home, '[providers.bigco]\napi_key = "own"\n')
+    assert load(home, env=env, preset_env=PRESETS).secrets == {"bigco": "own"}
+    write(home, '[providers.bigco]\napi_key_env = "OTHER"\n')
+    assert load(home, env=env, preset_env=PRESETS).secrets == {"bigco": "other"}
+    assert "OTHER is not set" in refused('[providers.bigco]\napi_key_env = "OTHER"\n', BIGCO_API_KEY="k")
+
+
+def test_providers_that_need_no_key(home: Path) -> None:
+    write(home, "[providers.localrun]\n[providers.bigco]\nenabled = false\n")
+    assert load(home, env={"BIGCO_API_KEY": "k"}, preset_env=PRESETS).secrets == {}
+    write(home, ACME.replace('api_key = "sk-upstream"', 'auth = "none"'))
+    assert load(home, env={}).secrets == {}
+
+
+def test_commands_that_call_no_provider_do_without_keys(home: Path) -> None:
+    write(home, "[providers.bigco]\n")
+    assert load(home, env={}, preset_env=PRESETS, require_secrets=False).secrets == {}
+
+
+def test_a_key_stands_in_one_place_only(home: Path) -> None:
+    write(home, ACME)
+    settings = load(home, env={"BIGCO_TOKEN": "env-secret"}, preset_env=PRESETS)
+    assert settings.secrets == {"acme": "sk-upstream", "bigco": "env-secret"}
+    assert settings.providers["acme"].api_key is None
+
+
+def test_a_pepper_that_others_may_read_or_that_is_cut_is_refused(home: Path) -> None:
+    pepper = home / "pepper"
+    pepper.write_bytes(b"x" * 32)
+    pepper.chmod(0o640)
+    with pytest.raises(ConfigError, match=f"others may read it; run: chmod 600 {pepper}"):
+        load(home, env={})
+    pepper.chmod(0o600)
+    assert load(home, env={}).pepper == b"x" * 32
+    os.truncate(pepper, 31)
+    with pytest.raises(ConfigError, match="must be 32 bytes"):
+        load(home, env={})
+
+
+def shelf(home: Path, name: str, text: str) -> None:
+    (home / "engines").mkdir(exist_ok=True)
+    (home / "engines" / name).write_text(text)
+
+
+def test_engines_come_from_the_shelf_and_the_config_file_adds_to_them(home: Path) -> None:
+    shelf(home, "small.toml", 'model = "me/small"\npath = "models/small.gguf"\nslots = 2\nthreads = 1\n')
+    write(home, '[engines.small]\nslots = 8\n[engines.big]\nmodel = "me/big"\npath = "/srv/big.gguf"\n')
+    engines = load(home, env={}).engines
+    assert set(engines) == {"small", "big"}
+    assert (engines["small"].slots, engines["small"].threads) == (8, 1)
+    assert engines["small"].path == str(home / "models" / "small.gguf")
+    assert engines["big"].path == "/srv/big.gguf"
+
+
+def test_an_engine_on_the_shelf_is_refused_with_its_own_file(home: Path, refused: Callable[..., str]) -> None:
+    shelf(home, "small.toml", 'model = "me/small"\n\nkv_cache = "q8_0"\n')
+    assert refused("") == 'engines/small.toml:3: unknown key "kv_cache"; did you mean "kv_cache_type"?'
+    shelf(home, "small.toml", 'model = "me/small"\n')
+    assert refused("") == 'engines/small.toml:1: path is missing; add path = "..."'
+    shelf(home, "small.toml", 'model = "me/small"\npath = "p"\nkv_cache_type = "q2"\n')
+    assert refused("") == ('engines/small.toml:3: kv_cache_type must be one of "f16", "q8_0", "q4_0"')
+
+
+def test_extra_trust_roots_must_exist(home: Path, refused: Callable[..., str]) -> None:
+    text = ACME.replace("allow_private = true", 'ca_file = "roots.pem"')
+    assert refused(text) == (
+        f"tokenworks.toml:5: providers.acme: ca_file: {home}/roots.pem is no file; give its path"
+    )
+    (home / "roots.pem").write_text("")
+    assert load(home, env={}).providers["acme"].ca_file == str(home / "roots.pem")

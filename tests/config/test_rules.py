@@ -1,0 +1,118 @@
+"""Which values a setting may have, beyond its type."""
+
+import math
+import typing
+
+import msgspec
+import pytest
+
+from tokenworks.config import rules
+from tokenworks.config.settings import (
+    EngineSettings,
+    LedgerSettings,
+    ProviderModelSettings,
+    ProviderSettings,
+    ServerSettings,
+    UpstreamSettings,
+)
+
+TABLES: tuple[type[msgspec.Struct], ...] = (
+    ServerSettings,
+    UpstreamSettings,
+    LedgerSettings,
+    ProviderSettings,
+    ProviderModelSettings,
+    EngineSettings,
+)
+
+
+def test_every_number_has_a_range_and_every_default_is_allowed() -> None:
+    for table in TABLES:
+        for field in msgspec.structs.fields(table):
+            kinds = {field.type, *typing.get_args(field.type)}
+            if kinds & {int, float}:
+                assert rules.problem(table, field.name, -1), f"{table.__name__}.{field.name}"
+                assert rules.problem(table, field.name, math.inf), f"{table.__name__}.{field.name}"
+            if field.default not in (msgspec.NODEFAULT, None):
+                assert rules.problem(table, field.name, field.default) is None
+
+
+HOSTS = ["127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "gw-1.example.org"]
+NOT_HOSTS = ["", "http://x", "[::1]", "127.0.0.1:80", "1.2.3", "256.1.1.1", "a b", "-x"]
+ALLOWED = [
+    (ServerSettings, "port", 0),
+    (ServerSettings, "port", 65535),
+    *(
+        (ServerSettings, "host", host)
+        for host in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "gw-1.example.org")
+    ),
+    (ServerSettings, "drain_s", 0.0),
+    (ProviderModelSettings, "input_mtok", 0.0),
+    (ProviderModelSettings, "id", "author/slug:free@2026"),
+    (ProviderSettings, "base_url", "https://api.example.com:8443/openai/v1/"),
+    (ProviderSettings, "base_url", "http://[::1]:8000/v1"),
+    (ProviderSettings, "headers", {"x-team": "a b"}),
+    (EngineSettings, "sha256", "0" * 64),
+    (LedgerSettings, "store", "postgresql://u@h/db"),
+]
+REFUSED = [
+    (ServerSettings, "port", 65536, "from 0 to 65535"),
+    (ServerSettings, "workers", 0, "from 1 to 256"),
+    *(
+        (ServerSettings, "host", host, "bare address")
+        for host in ("", "http://x", "[::1]", "1.2.3", "256.1.1.1", "a b")
+    ),
+    (UpstreamSettings, "idle_timeout_s", 0.0, "from 0.1 to 86400"),
+    (UpstreamSettings, "idle_timeout_s", math.nan, "from 0.1 to 86400"),
+    (ProviderModelSettings, "cache_read_mtok", -0.01, "from 0 to 1000000"),
+    (ProviderModelSettings, "id", "", "1 to 256 printable"),
+    (ProviderModelSettings, "aliases", ("good", "not good"), "without spaces"),
+    (ProviderSettings, "wire", "soap", 'one of "openai_chat"'),
+    *(
+        (ProviderSettings, "base_url", url, "must be a URL")
+        for url in (
+            "api.example.com/v1",
+            "ftp://api.example.com",
+            "http://",
+            "https://api.example.com:99999",
+            "https://api.exa mple.com",
+            "https://[::1/v1",
+            "https://api.example.com/v1\n",
+        )
+    ),
+    (ProviderSettings, "base_url", "https://u:hunter2@api.example.com", "user name or password"),
+    (ProviderSettings, "base_url", "https://api.example.com/v1?key=1", "query or fragment"),
+    (ProviderSettings, "base_url", "https://api.example.com/v1#x", "query or fragment"),
+    (ProviderSettings, "api_key", "sk-1\n", "without spaces or line breaks"),
+    (ProviderSettings, "api_key", "", "without spaces or line breaks"),
+    (ProviderSettings, "api_key_env", "sk-proj-123", "a key itself goes into api_key"),
+    (ProviderSettings, "headers", {"x a": "b"}, "header name"),
+    (ProviderSettings, "headers", {"x-a": "b\r\nc: d"}, "without line breaks"),
+    (ProviderSettings, "country", "France", "two capital letters"),
+    (EngineSettings, "sha256", "abc", "64 digits"),
+    (EngineSettings, "path", "", "name a file"),
+    (LedgerSettings, "store", "mysql://u:hunter2@h/db", "sqlite:///"),
+]
+
+
+@pytest.mark.parametrize(("table", "key", "value"), ALLOWED)
+def test_allowed(table: type, key: str, value: object) -> None:
+    assert rules.problem(table, key, value) is None
+
+
+@pytest.mark.parametrize(("table", "key", "value", "said"), REFUSED)
+def test_refused(table: type, key: str, value: object, said: str) -> None:
+    complaint = rules.problem(table, key, value)
+    assert complaint is not None
+    assert said in complaint
+    assert "hunter2" not in complaint
+
+
+@pytest.mark.parametrize("name", ["acme", "z.ai", "0x", "a_b-c"])
+def test_names(name: str) -> None:
+    assert rules.bad_name(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "Acme", "a/b", "../x", "a b", "-a", "a" * 65, "a\n"])
+def test_names_that_could_not_be_a_file_or_a_label(name: str) -> None:
+    assert rules.bad_name(name) is not None

@@ -1,0 +1,77 @@
+"""Settings may be logged whole, and the documentation tells them as they are."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tokenworks.config.load import load
+from tokenworks.config.settings import (
+    EngineSettings,
+    LedgerSettings,
+    ProviderModelSettings,
+    ProviderSettings,
+    ServerSettings,
+    Settings,
+    UpstreamSettings,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_no_secret_is_in_any_repr() -> None:
+    acme = ProviderSettings(
+        wire="openai_chat",
+        api_key="sk-upstream",
+        headers={"x-token": "hdr-secret"},
+        models=(ProviderModelSettings(id="acme/fast"),),
+    )
+    settings = Settings(
+        home=Path("/h"),
+        source=None,
+        ledger=LedgerSettings(store="postgresql://u:hunter2@h/db"),
+        providers={"acme": acme},
+        secrets={"acme": "sk-upstream"},
+        pepper=b"pepperpepper",
+    )
+    shown = f"{settings!r} {settings} {acme!r} {[acme]} {settings.ledger!r}"
+    for secret in ("sk-upstream", "hdr-secret", "hunter2", "pepperpepper"):
+        assert secret not in shown
+    assert "acme/fast" in shown
+    assert settings.store_url == "postgresql://u:hunter2@h/db"
+
+
+def test_the_store_is_a_file_under_home_unless_said_otherwise() -> None:
+    assert Settings(home=Path("/h"), source=None).store_url == "sqlite:////h/tokenworks.db"
+
+
+DOCUMENTED = {
+    "[server]": ServerSettings,
+    "[upstream]": UpstreamSettings,
+    "[ledger]": LedgerSettings,
+    "[providers.NAME]": ProviderSettings,
+    "[[providers.NAME.models]]": ProviderModelSettings,
+    "[engines.NAME]": EngineSettings,
+}
+
+
+@pytest.mark.parametrize("header", DOCUMENTED)
+def test_every_setting_is_documented_with_its_default(header: str) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    section = re.split(r"^#+ ", text.split(f"`{header}`\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+    fields = {field.name: field for field in msgspec.structs.fields(DOCUMENTED[header])}
+    names = {name for row in section.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    assert names == fields.keys() - {"runtime"}  # has one value only
+    if "| default |" in section:
+        for name, default in re.findall(r"^\| `(\w+)` \| `(.*?)` \|", section, re.MULTILINE):
+            assert msgspec.toml.decode(f"x = {default}".encode())["x"] == pytest.approx(
+                list(fields[name].default) if fields[name].default == () else fields[name].default
+            )
+
+
+def test_the_config_of_the_readme_loads(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "tokenworks.toml").write_text(example)
+    settings = load(tmp_path, env={"ACME_API_KEY": "k"})
+    assert settings.providers["acme"].models[0].id == "acme/fast"

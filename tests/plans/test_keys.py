@@ -1,0 +1,137 @@
+import hmac
+import secrets
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tokenworks.errors import ConfigError, StoreError
+from tokenworks.ledger.store import Store, open_store
+from tokenworks.plans import keys
+from tokenworks.plans.keys import KeyBook, create
+
+PEPPER = bytes(range(32))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    made.migrate()
+    yield made
+    made.close()
+
+
+def test_a_secret_is_shown_once_and_stored_nowhere(store: Store, tmp_path: Path) -> None:
+    key_id, secret = create(store, "alice", PEPPER)
+    assert secret.startswith("tw-")
+    assert len(secret) == 46
+    assert set(secret[3:]) <= set(string.ascii_letters + string.digits + "-_")
+    [row] = store.keys()
+    assert (row.id, row.name, row.role, row.active) == (key_id, "alice", "member", True)
+    assert row.hint == f"{secret[:6]}…{secret[-4:]}"
+    assert row.digest == hmac.digest(PEPPER, secret.encode(), "sha256")
+    store.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert secret.encode() not in kept
+    assert PEPPER not in kept
+
+
+def test_a_key_opens_and_anything_else_does_not(store: Store) -> None:
+    key_id, secret = create(store, "alice", PEPPER, role="admin")
+    book = KeyBook(store, PEPPER)
+    key = book.check(secret.encode())
+    assert key is not None
+    assert (key.id, key.name, key.role, key.active) == (key_id, "alice", "admin", True)
+    last = "a" if secret[-1] != "a" else "b"
+    for wrong in (b"", b"tw-", secret[:-1] + last, secret + "a", secret[:-1], secret.upper(), b"\xff" * 46):
+        assert book.check(wrong if isinstance(wrong, bytes) else wrong.encode()) is None
+    assert KeyBook(store, b"another pepper").check(secret.encode()) is None
+
+
+@pytest.mark.parametrize("length", [1, 32, 64, 65, 200])
+def test_the_digest_is_hmac_sha256_whatever_the_pepper(store: Store, length: int) -> None:
+    pepper = secrets.token_bytes(length)
+    _, secret = create(store, "a", pepper)
+    assert KeyBook(store, pepper).check(secret.encode()) is not None
+
+
+def test_a_key_made_after_loading_works_at_once(store: Store) -> None:
+    book = KeyBook(store, PEPPER)
+    _, secret = create(store, "late", PEPPER)
+    key = book.check(secret.encode())
+    assert key is not None
+    assert book.check(secret.encode()) is key
+    assert book.reload_if_changed()
+    assert book.check(secret.encode()) is key, "the object stays the same for who holds it"
+
+
+def test_a_revoked_key_stops_with_the_next_reload_for_holders_too(store: Store) -> None:
+    key_id, secret = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+    held = book.check(secret.encode())
+    assert held is not None
+    assert not book.reload_if_changed()
+    store.revoke_key(key_id)
+    assert book.reload_if_changed()
+    assert not held.active
+    assert book.check(secret.encode()) is None
+    assert KeyBook(store, PEPPER).check(secret.encode()) is None
+
+
+def test_a_key_found_late_and_revoked_before_any_reload_stops_too(store: Store) -> None:
+    book = KeyBook(store, PEPPER)
+    key_id, secret = create(store, "late", PEPPER)
+    held = book.check(secret.encode())
+    assert held is not None
+    store.revoke_key(key_id)
+    book.reload_if_changed()
+    assert not held.active
+    assert book.check(secret.encode()) is None
+
+
+def test_guesses_neither_fill_memory_nor_occupy_the_store(store: Store, monkeypatch) -> None:
+    book = KeyBook(store, PEPPER)
+    asked: list[bytes] = []
+    real = store.key_by_digest
+    monkeypatch.setattr(store, "key_by_digest", lambda mac: (asked.append(mac), real(mac))[1])
+    now = [1000.0]
+    monkeypatch.setattr(keys.time, "monotonic", lambda: now[0])
+    for _ in range(500):
+        assert book.check(b"tw-" + secrets.token_urlsafe(32).encode()) is None
+    assert len(asked) == keys.LOOKUPS_PER_S
+    assert len(book._known) == 0
+    _, secret = create(store, "new", PEPPER)
+    assert book.check(secret.encode()) is None, "while guesses rain, a new key waits for the reload"
+    book.reload_if_changed()
+    assert book.check(secret.encode()) is not None
+    now[0] += 1.0
+    _, secret = create(store, "newer", PEPPER)
+    assert book.check(secret.encode()) is not None
+
+
+def test_known_keys_work_while_the_store_does_not(store: Store, monkeypatch) -> None:
+    _, secret = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+
+    def down(*_: object) -> None:
+        raise StoreError("down")
+
+    monkeypatch.setattr(store, "key_by_digest", down)
+    monkeypatch.setattr(store, "keys_version", down)
+    assert book.check(secret.encode()) is not None
+    with pytest.raises(StoreError):
+        book.reload_if_changed()
+    assert book.check(secret.encode()) is not None
+    with pytest.raises(StoreError):
+        book.check(b"tw-" + b"x" * 43)
+
+
+def test_without_a_pepper_or_with_a_made_up_role_nothing_is_made(store: Store) -> None:
+    with pytest.raises(ConfigError, match="tokenworks init"):
+        create(store, "alice", b"")
+    with pytest.raises(ConfigError, match="tokenworks init"):
+        KeyBook(store, b"")
+    with pytest.raises(ValueError, match="member, admin"):
+        create(store, "alice", PEPPER, role="root")
+    assert store.keys() == []
