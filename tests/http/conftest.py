@@ -116,19 +116,19 @@ class Client:
                 return Answer(status, headers, await self.reader.readexactly(int(headers["content-length"])))
             if "transfer-encoding" not in headers:
                 return Answer(status, headers, await self.reader.read())
-            body = b""
+            pieces = []
             while piece := await self.chunk():
-                body += piece
-            return Answer(status, headers, body)
+                pieces.append(piece)
+            return Answer(status, headers, b"".join(pieces))
 
     async def rest(self) -> bytes:
         """Everything until the server closes; a reset counts as a close."""
-        data = b""
+        pieces = []
         async with asyncio.timeout(10):
             with contextlib.suppress(ConnectionError):
                 while piece := await self.reader.read(1 << 16):
-                    data += piece
-        return data
+                    pieces.append(piece)
+        return b"".join(pieces)
 
     async def closed(self) -> bool:
         """True when the server closes without another byte."""

@@ -223,11 +223,10 @@ class Exchange:
             return
         chat, target = self.chat, self.target
         assert chat is not None and target is not None
-        if chat.stream:
-            self._failed(failure.of_content(provider, "no event stream, though one was asked for"))
-            return
         try:
             fields = read_answer(body)
+            if chat.stream:
+                raise ValueError("no event stream, though one was asked for")
             usage = answer_usage(fields)
         except ValueError as error:
             self._failed(failure.of_content(provider, str(error)))

@@ -12,7 +12,7 @@ from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
 from tokenworks.engines.link import EngineLink
 from tokenworks.engines.manager import EngineState
-from tokenworks.errors import Forbidden, TokenworksError, Unauthorized, Unavailable, UnknownModel
+from tokenworks.errors import TokenworksError, Unauthorized, Unavailable, UnknownModel
 from tokenworks.gateway.exchange import BYTES_PER_TOKEN, Exchange
 from tokenworks.http.request import Request
 from tokenworks.http.server import ClientConnection
@@ -141,8 +141,8 @@ class Gateway:
         if key is self._local:
             endpoints = [e for e in endpoints if e.engine is not None]
             if not endpoints:
-                raise Forbidden(
-                    f"without a key only models run here can be used; '{chat.model[:MAX_LABEL]}' needs one"
+                raise Unauthorized(
+                    f"no API key; without one only models run here can be used, not '{chat.model[:MAX_LABEL]}'"
                 )
         return endpoints
 

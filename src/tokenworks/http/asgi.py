@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from tokenworks.errors import TokenworksError, openai_body
 from tokenworks.http.request import Request
-from tokenworks.http.server import JSON_TYPE, ClientConnection
+from tokenworks.http.server import JSON_TYPE, STATUS_LINES, ClientConnection
 
 log = logging.getLogger(__name__)
 
@@ -49,17 +49,19 @@ class _Cycle:
         self.request = request
         self.reply = reply
         self.body: bytes | None = request.body
-        self.gone = asyncio.Event()
+        self.over = asyncio.Event()  # answered, or nobody is there any more
         self.ready = asyncio.Event()
         self.ready.set()
         self.status = 0
         self.head = b""
-        self.length: int | None = None
+        self.bodiless = request.method == b"HEAD"
         self.streaming = False
         self.finished = False
+        self.gone = False
 
     def client_gone(self) -> None:
-        self.gone.set()
+        self.gone = True
+        self.over.set()
         self.ready.set()
 
     def shut_down(self) -> None:
@@ -75,22 +77,28 @@ class _Cycle:
     async def run(self, app: App) -> None:
         try:
             await app(self._scope(), self.receive, self.send)
-        except TokenworksError as error:
-            if not self.streaming and not self.gone.is_set():
-                self.reply.fail(error)
-                return
-            self.reply.abort()
-        except Exception:  # the edge of an application: whatever it raised ends this request only
-            log.exception("error in the application at %s", self.request.target.decode("latin-1"))
-            if self.streaming:
-                self.reply.abort()
-            elif not self.gone.is_set() and not self.finished:
-                body = openai_body(500, "internal_error", "internal error; the server's log has the details")
-                self.reply.send(500, JSON_TYPE, body)
+        except Exception as error:  # the edge of an application: whatever it raised ends this request only
+            self._failed(error)
         else:
-            if not self.finished and not self.gone.is_set():
+            if not self.finished and not self.gone:
                 log.error("application ended without an answer at %s", self.request.target.decode("latin-1"))
                 self.reply.abort()
+
+    def _failed(self, error: Exception) -> None:
+        target = self.request.target.decode("latin-1")
+        if self.gone:  # mostly it is told so itself by what ``send`` raises
+            log.debug("application ended at %s after its client had left: %r", target, error)
+            return
+        started = self.streaming or self.finished
+        if isinstance(error, TokenworksError) and not started:
+            self.reply.fail(error)
+            return
+        log.error("error in the application at %s", target, exc_info=error)
+        if not started:
+            body = openai_body(500, "internal_error", "internal error; the server's log has the details")
+            self.reply.send(500, JSON_TYPE, body)
+        elif not self.finished:  # else the connection may serve the next request already
+            self.reply.abort()
 
     def _scope(self) -> MutableMapping[str, Any]:
         path, _, query = self.request.target.partition(b"?")
@@ -115,37 +123,46 @@ class _Cycle:
         if self.body is not None:
             body, self.body = self.body, None
             return {"type": "http.request", "body": body, "more_body": False}
-        await self.gone.wait()
+        await self.over.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        if self.gone.is_set():
+        if self.gone:
             raise ConnectionResetError("client disconnected")
+        if self.finished:
+            raise RuntimeError(f"the answer is complete, but the application sent {message['type']}")
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            lines = []
-            for name, value in message.get("headers", ()):
-                if name.lower() == b"content-length":
-                    self.length = int(value)
-                if name.lower() not in _FRAMING:
-                    lines.append(b"%b: %b\r\n" % (name, value))
-            self.head = b"".join(lines)
+            self._start(message)
             return
         body, more = message.get("body", b""), message.get("more_body", False)
-        if not more and not self.streaming:
-            self.finished = True
-            self.reply.send(self.status, self.head, body)
-            return
-        if not self.streaming:
-            self.streaming = True
-            self.reply.start(self.status, self.head)
         if not more:
+            if self.streaming:
+                self.reply.finish(body)
+            else:
+                self.reply.send(self.status, self.head, body)
             self.finished = True
-            self.reply.finish(body)
-            return
-        if body:
-            self.reply.write(body)
-        await self.ready.wait()
+            self.over.set()
+        elif not self.bodiless:
+            if not self.streaming:
+                self.streaming = True
+                self.reply.start(self.status, self.head)
+            if body:
+                self.reply.write(body)
+            await self.ready.wait()
+
+    def _start(self, message: Message) -> None:
+        self.status = status = message["status"]
+        if status not in STATUS_LINES:
+            raise ValueError(f"status {status} can't be sent")
+        self.bodiless = self.bodiless or status in (204, 304)
+        lines = [
+            b"%b: %b\r\n" % (name, value)
+            for name, value in message.get("headers", ())
+            if name.lower() not in _FRAMING
+        ]
+        self.head = b"".join(lines)
+        if self.head.count(b"\n") != len(lines) or self.head.count(b"\r") != len(lines):
+            raise ValueError("a header of the answer contains a line break")
 
 
 class Lifespan:
@@ -182,4 +199,6 @@ class Lifespan:
             raise RuntimeError(f"the application left the lifespan protocol at {phase}")
         message = answer.result()
         if message["type"] == f"lifespan.{phase}.failed":
+            await asyncio.wait({self.task})
+            self.task.exception()  # told by the message already
             raise RuntimeError(message.get("message") or f"application {phase} failed")

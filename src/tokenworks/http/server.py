@@ -36,7 +36,8 @@ WRITE_HIGH_WATER = 64 * 1024
 LINGER_S = 10.0  # for a client that is still sending to notice that it was refused
 MANY_PARTS = 4096
 SMALL_BODY = 64 * 1024  # smaller bodies, once whole, are not counted as held
-STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 600)}
+STATUS_LINES |= {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE = b"content-type: application/json\r\n"
 _SLASH = ord("/")
 

@@ -204,6 +204,7 @@ class Pool:
         self.first_byte_timeout_s = settings.first_byte_timeout_s
         self.idle_timeout_s = settings.idle_timeout_s
         self.idle_connection_s = settings.idle_connection_s
+        self.connections: set[UpstreamConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()
         self.origins: dict[tuple[str, int, bool, str], Origin] = {}
 
@@ -219,9 +220,8 @@ class Pool:
         return origin
 
     def close(self) -> None:
-        for origin in self.origins.values():
-            for connection in list(origin.idle):
-                connection.close()
+        for connection in list(self.connections):
+            connection.close()
         for task in self.tasks:
             task.cancel()
 
@@ -321,10 +321,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
-        self.origin.pool.sweeper.watch(self)
+        pool = self.origin.pool
+        pool.connections.add(self)
+        pool.sweeper.watch(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         origin = self.origin
+        origin.pool.connections.discard(self)
         origin.pool.sweeper.forget(self)
         if self in origin.idle:
             origin.idle.remove(self)

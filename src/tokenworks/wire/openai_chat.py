@@ -6,15 +6,14 @@ Everything not named here passes through as the bytes it came in.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.schema import NANO_USD, Price, Usage
 from tokenworks.wire import sse
-from tokenworks.wire.peek import Fields, flag, peek, raw, text
-from tokenworks.wire.usage import from_openai
+from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw, text
+from tokenworks.wire.usage import from_openai, fuller
 
 # Controls of the gateway itself; strict upstreams refuse what they don't know.
 CONTROLS = frozenset(
@@ -23,12 +22,13 @@ CONTROLS = frozenset(
 MAX_EVENT = 16 << 20
 
 _decode_fields = msgspec.json.Decoder(Fields).decode
-_decode_any = msgspec.json.decode
+_decode_choices = msgspec.json.Decoder(list[Fields]).decode
+_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NULL = msgspec.Raw(b"null")
 _FINISH = re.compile(rb'"finish_reason"\s*:\s*"([a-zA-Z_]+)"')
-_ID = re.compile(rb'"id"\s*:\s*"[^"\\]*"')
-_MODEL = re.compile(rb'"model"\s*:\s*"[^"\\]*"')
+_TRUE = msgspec.Raw(b"true")
+_UNKNOWN = b"\n\0\n"  # stands in no event
 
 
 class ChatRequest:
@@ -54,11 +54,12 @@ class ChatRequest:
         fields = self.fields
         options = fields.get("stream_options")
         given = _object(options, "stream_options") if options is not None else {}
-        self.wants_usage = given.get("include_usage") is True
+        self.wants_usage = "include_usage" in given and bytes(given["include_usage"]) == b"true"
         if not self.wants_usage:
             if "usage" in fields:
-                self.wants_usage = _object(fields["usage"], "usage").get("include") is True
-            given["include_usage"] = True
+                include = _object(fields["usage"], "usage").get("include")
+                self.wants_usage = include is not None and bytes(include) == b"true"
+            given["include_usage"] = _TRUE
             fields["stream_options"] = raw(given)
 
     def upstream_body(self, upstream_id: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
@@ -75,12 +76,12 @@ class ChatRequest:
         return _encode(fields)[:-1] + b',"messages":', messages
 
 
-def _object(value: msgspec.Raw, name: str) -> dict[str, object]:
+def _object(value: msgspec.Raw, name: str) -> Fields:
     if bytes(value) == b"null":
         return {}
     try:
-        return _decode_any(value, type=dict[str, object])
-    except msgspec.DecodeError:
+        return _decode_fields(value)
+    except MALFORMED:
         raise BadRequest(f"'{name}' must be an object") from None
 
 
@@ -93,9 +94,9 @@ def read_answer(body: bytes) -> Fields:
     """Top level of a whole answer. Raises ValueError, saying why, when it is none."""
     try:
         fields = _decode_fields(body)
-    except msgspec.DecodeError as error:
+    except MALFORMED as error:
         raise ValueError(f"not JSON ({error})") from None
-    if "error" in fields and "choices" not in fields:
+    if "error" in fields and "choices" not in fields and bytes(fields["error"]) != b"null":
         raise ValueError(error_message(bytes(fields["error"])))
     if "choices" not in fields:
         raise ValueError("an answer without 'choices'")
@@ -104,17 +105,22 @@ def read_answer(body: bytes) -> Fields:
 
 def answer_usage(fields: Fields) -> Usage | None:
     """Usage of a whole answer or of a chunk; also where it stands inside ``choices``."""
-    usage = fields.get("usage")
-    if usage is not None:
-        found = from_openai(usage)
-        if found is not None:
-            return found
+    given = fields.get("usage")
+    usage = from_openai(given) if given is not None and bytes(given) != b"null" else None
     choices = fields.get("choices")
-    if choices is not None and b'"usage"' in bytes(choices):
-        for choice in _decode_any(choices, type=list[Fields]):
-            if "usage" in choice:
-                return from_openai(choice["usage"])
-    return None
+    if choices is not None and b'"usage"' in bytes(choices) and not (usage and usage.cache_read_tokens):
+        inner = _usage_in(choices)
+        if inner is not None:
+            return inner if usage is None else fuller(usage, inner)
+    return usage
+
+
+def _usage_in(choices: msgspec.Raw) -> Usage | None:
+    try:
+        found = [choice["usage"] for choice in _decode_choices(choices) if "usage" in choice]
+    except MALFORMED:
+        return None
+    return from_openai(found[0]) if found else None
 
 
 def finish_reason(data: bytes) -> str:
@@ -157,27 +163,28 @@ def answer_names(model: str, provider: str) -> bytes:
 
 def _with_cost(given: msgspec.Raw | None, usage: Usage, cost_nano_usd: int) -> msgspec.Raw:
     """The provider's own usage object plus ``cost`` in dollars; made anew where it sent none."""
-    cost = cost_nano_usd / NANO_USD
-    if given is None or bytes(given) == b"null":
-        return raw(
-            {
-                "prompt_tokens": usage.input_tokens,
-                "completion_tokens": usage.output_tokens,
-                "total_tokens": usage.input_tokens + usage.output_tokens,
-                "cost": cost,
-            }
-        )
-    data = bytes(given)
-    if b'"cost"' in data or not data.endswith(b"}") or len(data) < 4:
+    cost = _encode(cost_nano_usd / NANO_USD)
+    data = b"" if given is None else bytes(given)
+    if data.startswith(b'{"') and b'"cost"' not in data:
+        return msgspec.Raw(b'%b,"cost":%b}' % (data[:-1], cost))
+    try:
         whole = _decode_fields(data)
-        whole["cost"] = raw(cost)
-        return raw(whole)
-    return msgspec.Raw(b'%b,"cost":%b}' % (data[:-1], _encode(cost)))
+    except MALFORMED:
+        whole = {}
+    if "prompt_tokens" not in whole:
+        whole["prompt_tokens"] = raw(usage.input_tokens)
+        whole["completion_tokens"] = raw(usage.output_tokens)
+        whole["total_tokens"] = raw(usage.input_tokens + usage.output_tokens)
+    whole["cost"] = msgspec.Raw(cost)
+    return raw(whole)
 
 
 def error_message(error: bytes) -> str:
     """What an ``error`` value of any shape says, in one line."""
-    value = _decode_any(error)
+    try:
+        value = _decode_any(error)
+    except MALFORMED:
+        value = error[:500].decode("utf-8", "replace")
     if isinstance(value, dict):
         value = value.get("message") or value
     return " ".join(str(value).split())[:500]
@@ -201,6 +208,10 @@ class ChatStream:
 
     ``feed`` returns what may be sent on. After it, ``done`` tells that the end marker came (it is
     part of what was returned), ``error`` what the provider complained of inside the stream.
+
+    Every chunk carries an id and a model name, nearly always the same ones. How they are written is
+    learnt from a decoded chunk; from then on they are replaced without decoding, as long as each
+    occurs exactly once an event. Inside a text the quotes are escaped, so what looks alike is safe.
     """
 
     __slots__ = (
@@ -210,27 +221,33 @@ class ChatStream:
         "generation",
         "last",
         "model",
+        "new_id",
+        "new_model",
+        "old_id",
+        "old_model",
         "previous",
         "price",
-        "renames",
+        "reason",
         "tail",
         "usage",
         "wants_usage",
     )
 
     def __init__(self, generation: str, model: str, price: Price, wants_usage: bool) -> None:
-        self.generation = generation
-        self.model = model
+        self.generation = raw(generation)
+        self.model = raw(model)
         self.price = price
         self.wants_usage = wants_usage
         self.tail = b""
         self.previous = b""
         self.last = b""
+        self.reason = ""
         self.events = 0
         self.usage: Usage | None = None
         self.done = False
         self.error = ""
-        self.renames: Sequence[tuple[bytes, bytes]] | None = None
+        self.old_id = self.old_model = _UNKNOWN
+        self.new_id = self.new_model = b""
 
     def feed(self, data: bytes) -> bytes:
         """Raises ValueError when the provider's stream can't be a stream of events."""
@@ -245,31 +262,40 @@ class ChatStream:
             if not end:
                 return b""
             data = data[:end]
-        self.events += data.count(b"\n\n") or 1
-        renames = self.renames
-        if renames is None:
-            renames = self._learn(data)
-        for old, new in renames:
-            data = data.replace(old, new)
+        events = data.count(b"\n\n") or data.count(b"\r\n\r\n") or 1
+        self.events += events
+        old_id, old_model = self.old_id, self.old_model
+        if data.count(old_id) == events and data.count(old_model) == events:
+            data = data.replace(old_id, self.new_id).replace(old_model, self.new_model)
+        else:
+            data = b"".join([self._rename(event) for event in sse.events(data)])
+        if (
+            b"[DONE]" in data
+            or b'"error"' in data
+            # "usage":null stands in every chunk of some
+            or (b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null'))
+        ):
+            self.reason = finish_reason(data) or self.finish
+            return self._closely(data)
         self.previous = self.last
         self.last = data
-        if b'"usage"' in data or b"[DONE]" in data or b'"error"' in data:
-            return self._closely(data)
         return data
 
-    def _learn(self, data: bytes) -> Sequence[tuple[bytes, bytes]]:
-        """How this provider writes its id and model name, to be replaced by ours in every chunk.
-
-        Inside a string value the quotes would be escaped, so a text that looks alike is safe.
-        """
-        found = []
-        for pattern, key, ours in ((_ID, b"id", self.generation), (_MODEL, b"model", self.model)):
-            match = pattern.search(data)
-            if match:
-                found.append((match.group(), b'"%b":%b' % (key, _encode(ours))))
-        if b'"choices"' in data:
-            self.renames = found
-        return found
+    def _rename(self, event: bytes) -> bytes:
+        """One event with our id and model name at its top level; what stood there is remembered."""
+        body = sse.payload(event)
+        if body is None or not body.startswith(b"{"):
+            return event
+        try:
+            fields = _decode_fields(body)
+        except MALFORMED:
+            return event
+        if "choices" not in fields and "id" not in fields and "model" not in fields:
+            return event
+        self.old_id, self.new_id = _renaming(body, b"id", fields.get("id"), self.generation)
+        self.old_model, self.new_model = _renaming(body, b"model", fields.get("model"), self.model)
+        fields["id"], fields["model"] = self.generation, self.model
+        return sse.with_payload(event, _encode(fields))
 
     def _closely(self, data: bytes) -> bytes:
         kept = []
@@ -289,11 +315,11 @@ class ChatStream:
 
     def _look(self, event: bytes, body: bytes) -> bytes:
         """One event that may carry usage or an error; empty when the caller must not see it."""
-        if b'"usage"' not in body and b'"error"' not in body:
+        if b'"error"' not in body and b'"usage"' not in body:
             return event
         try:
             fields = _decode_fields(body)
-        except msgspec.DecodeError:
+        except MALFORMED:
             return event
         error = fields.get("error")
         if error is not None and bytes(error) != b"null":
@@ -301,19 +327,38 @@ class ChatStream:
         usage = answer_usage(fields)
         if usage is None:
             return event
-        self.usage = usage
-        if bytes(fields.get("choices", b"")).replace(b" ", b"") != b"[]":
-            return event
-        if not self.wants_usage:
+        self.usage = usage = fuller(usage, self.usage)
+        choices = fields.get("choices")
+        bare = choices is None or b"".join(bytes(choices).split()) in (b"[]", b"null")
+        if bare and not self.wants_usage and not self.error:
             return b""
-        fields["usage"] = _with_cost(fields.get("usage"), usage, self.price.cost_nano_usd(usage))
-        return b"data: %b\n\n" % _encode(fields)
+        if not self.wants_usage or "usage" not in fields:
+            return event
+        fields["usage"] = _with_cost(fields["usage"], usage, self.price.cost_nano_usd(usage))
+        return sse.with_payload(event, _encode(fields))
 
     def flush(self) -> bytes:
-        """At the end of the body: an event that lacked only its blank line."""
-        return self.feed(b"\n\n") if self.tail.strip() else b""
+        """At the end of the body: an event that lacked only its blank line. One cut off is dropped."""
+        tail, self.tail = self.tail, b""
+        body = sse.payload(tail + b"\n\n")
+        if body is None:
+            return b""
+        if body.strip() != sse.DONE:
+            try:
+                _decode_fields(body)
+            except MALFORMED:
+                return b""
+        return self.feed(tail + b"\n\n")
 
     @property
     def finish(self) -> str:
-        """Finish reason, from the last events."""
-        return finish_reason(self.last) or finish_reason(self.previous)
+        """Finish reason, from the last events that had one."""
+        return finish_reason(self.last) or finish_reason(self.previous) or self.reason
+
+
+def _renaming(body: bytes, key: bytes, old: msgspec.Raw | None, new: msgspec.Raw) -> tuple[bytes, bytes]:
+    """How ``key`` with the value ``old`` is written in ``body``, and what is to stand there instead."""
+    if old is None or len(bytes(old)) < 4:  # absent, empty or too short to be told from others
+        return _UNKNOWN, b""
+    match = re.search(rb'"%b"\s*:\s*%b' % (key, re.escape(bytes(old))), body)
+    return (match.group(), b'"%b":%b' % (key, bytes(new))) if match else (_UNKNOWN, b"")

@@ -13,6 +13,9 @@ from tokenworks.errors import BadRequest
 
 Fields = dict[str, msgspec.Raw]
 
+# What decoding raises: bad JSON, bad UTF-8 (only where a string is decoded), too many levels of nesting.
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 _BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder(Fields).decode
 _decode_str = msgspec.json.Decoder(str).decode
@@ -30,7 +33,9 @@ def peek(body: bytes) -> Fields:
         return _decode(body)
     except msgspec.ValidationError as error:
         raise BadRequest(f"the request body must be a JSON object: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise BadRequest("the request body is nested too deeply") from None
+    except MALFORMED as error:
         if not body.strip():
             raise BadRequest("the request body is empty; send a JSON object") from None
         raise BadRequest(f"the request body is not valid JSON: {error}") from None
@@ -43,7 +48,7 @@ def text(fields: Fields, key: str) -> str | None:
         return None
     try:
         return _decode_str(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         if bytes(raw) == b"null":
             return None
         raise BadRequest(f"'{key}' must be a string") from None

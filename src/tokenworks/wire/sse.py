@@ -41,6 +41,14 @@ def payload(event: bytes) -> bytes | None:
     return b"\n".join(lines) if lines else None
 
 
+def with_payload(event: bytes, data: bytes) -> bytes:
+    """``event`` with other data (one line of it); its other lines stay."""
+    if event.startswith(b"data:") and event.endswith(b"\n\n") and event.count(b"\n") == 2:
+        return b"data: %b\n\n" % data
+    lines = [line for line in event.splitlines() if line and not line.startswith(b"data:")]
+    return b"\n".join((*lines, b"data: " + data, b"", b""))
+
+
 def name(event: bytes) -> bytes | None:
     """The value of the last ``event`` line of one event; None when there is none."""
     found = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from tokenworks.schema import Usage
+from tokenworks.wire.peek import MALFORMED
 
 
 class _PromptDetails(msgspec.Struct, gc=False):
@@ -37,21 +38,28 @@ class OpenAIUsage(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
+class _Totals(msgspec.Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+MAX_TOKENS = 10**12  # of one request; more is no count but a mistake
 _decode = msgspec.json.Decoder(OpenAIUsage).decode
+_decode_totals = msgspec.json.Decoder(_Totals).decode
 
 
 def from_openai(raw: bytes | msgspec.Raw) -> Usage | None:
     """Usage of a chat completion. None when ``raw`` holds none that can be believed."""
     try:
         u = _decode(raw)
-    except msgspec.DecodeError:
-        return None
+    except MALFORMED:
+        return _totals(raw)
     prompt, output = u.prompt_tokens, u.completion_tokens
     if prompt is None or output is None:
         if prompt is None and output is None:
             return None
         prompt, output = prompt or 0, output or 0
-    if prompt < 0 or output < 0:
+    if not 0 <= prompt <= MAX_TOKENS or not 0 <= output <= MAX_TOKENS:
         return None
     details, more = u.prompt_tokens_details, u.completion_tokens_details
     read: int | None = None
@@ -75,3 +83,36 @@ def from_openai(raw: bytes | msgspec.Raw) -> Usage | None:
     if reasoning and u.total_tokens == prompt + output + reasoning:
         output += reasoning  # some count reasoning beside the completion, though they bill it as output
     return Usage(prompt - read - write, read, write, output, min(reasoning, output))
+
+
+def _totals(raw: bytes | msgspec.Raw) -> Usage | None:
+    """Usage whose details are in a form nobody has seen yet, but whose totals can be read."""
+    try:
+        totals = _decode_totals(raw)
+    except MALFORMED:
+        return None
+    prompt, output = totals.prompt_tokens, totals.completion_tokens
+    if prompt is None and output is None:
+        return None
+    prompt, output = prompt or 0, output or 0
+    if not 0 <= prompt <= MAX_TOKENS or not 0 <= output <= MAX_TOKENS:
+        return None
+    return Usage(prompt, 0, 0, output, 0)
+
+
+def fuller(new: Usage, old: Usage | None) -> Usage:
+    """``new``, with the cache of ``old`` where both count the same input and only that one tells of it.
+
+    Some report cached tokens in one place of a stream only.
+    """
+    if old is None or new.cache_read_tokens or not old.cache_read_tokens:
+        return new
+    if new.input_tokens != old.input_tokens:
+        return new
+    return Usage(
+        old.uncached_input_tokens,
+        old.cache_read_tokens,
+        old.cache_write_tokens,
+        new.output_tokens,
+        new.reasoning_tokens,
+    )
