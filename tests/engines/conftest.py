@@ -4,7 +4,7 @@ import importlib.util
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.llama_cpp import Launch
 from tokenworks.engines.shelf import SMOLLM2_FILE, SMOLLM2_MODEL
 
-KEY = "an-engine-key"
-
 
 class Engine:
-    """An engine's process, started by hand."""
+    """An engine's process, started by hand. ``said`` is its one line, empty if it died without."""
+
+    key = "an-engine-key"
 
     def __init__(
         self, settings: EngineSettings, env: dict[str, str] | None = None, name: str = "small"
@@ -32,7 +32,7 @@ class Engine:
             env={"PATH": "/usr/bin:/bin", **(env or {})},
         )
         assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(msgspec.json.encode(Launch(name, settings, KEY)) + b"\n")
+        self.process.stdin.write(msgspec.json.encode(Launch(name, settings, self.key)) + b"\n")
         self.process.stdin.flush()
         self.said: dict[str, Any] = json.loads(self.process.stdout.readline() or b"{}")
 
@@ -41,7 +41,7 @@ class Engine:
         return f"http://127.0.0.1:{self.said['port']}"
 
     def end(self) -> tuple[int, str]:
-        """Exit status and what stood on its standard error."""
+        """Exit status, after its standard input has ended, and what stood on its standard error."""
         _, errors = self.process.communicate(timeout=10)
         return self.process.returncode, errors.decode()
 
@@ -61,6 +61,21 @@ def smollm2() -> Path:
 def small(smollm2: Path) -> EngineSettings:
     """Settings of an engine that starts fast."""
     return EngineSettings(model=SMOLLM2_MODEL, path=str(smollm2), context_length=512, slots=2)
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[..., Engine]]:
+    """Starts engines that are gone after the test."""
+    started: list[Engine] = []
+
+    def start(*given: Any, **named: Any) -> Engine:
+        started.append(Engine(*given, **named))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -189,8 +189,9 @@ async def test_complaint_in_mid_stream_is_an_event() -> None:
 async def test_a_caller_who_leaves_stops_the_generation(stream: bool) -> None:
     runtime = Scripted([chunk("a")], endless=True)
     async with opened(runtime) as client:
-        with pytest.raises(httpx.ReadTimeout):
-            await client.post(PATH, json={"messages": MESSAGES, "stream": stream}, timeout=0.3)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.post(PATH, json={"messages": MESSAGES, "stream": stream})
         assert await asyncio.to_thread(runtime.stopped.wait, 2)
 
 

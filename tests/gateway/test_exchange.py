@@ -26,6 +26,14 @@ def sdk(one: Door) -> AsyncOpenAI:
     return found
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
+
+
 def fails(kind: str, **more: Any) -> Script:
     return Script(reply=(Reply(text="one two three four five", fault=Fault(kind=kind, **more)),))
 
@@ -264,8 +272,7 @@ async def test_engine_is_asked_to_start_and_waited_for(door: Make, engine_settin
     async with ScriptedProvider() as upstream:
         one = await door({}, engines=engine_settings)
         waiting = asyncio.create_task(one.post({**chat(), "model": "tiny"}))
-        while not one.asked:
-            await asyncio.sleep(0.005)
+        await until(lambda: one.asked)
         assert one.asked == ["tiny"]
         one.engines.update(EngineState("tiny", "ready", port=upstream.port, api_key="k"))
         answer = await waiting
@@ -273,8 +280,7 @@ async def test_engine_is_asked_to_start_and_waited_for(door: Make, engine_settin
         assert upstream.requests[0].headers["authorization"] == "Bearer k"
         one.engines.update(EngineState("tiny", "restarting", reason="died"))
         failing = asyncio.create_task(one.post({**chat(), "model": "tiny"}))
-        while len(one.asked) < 2:
-            await asyncio.sleep(0.005)
+        await until(lambda: len(one.asked) == 2)
         one.engines.update(EngineState("tiny", "failed", reason="model file missing"))
         answer = await failing
         assert answer.status_code == 503

@@ -145,6 +145,8 @@ async def test_full_disk_refuses_new_work_and_keeps_the_record(
             disk.setattr("tokenworks.ledger.journal._write", full)
             assert (await one.post(chat())).status_code == 200  # it was under way: it is answered
             says(await one.post(chat()), 503, "disk full")
-        assert one.journal.retry()
+            assert one.inflight.count() == 1  # what memory alone holds would survive kill -9 too
+        assert one.gateway.retry_journal()
+        assert one.inflight.count() == 0
         assert (await one.post(chat())).status_code == 200
         assert [r.outcome for r in one.records()] == ["ok", "ok"]

@@ -39,7 +39,7 @@ def _loopback(host: str) -> bool:
 
 def _require_admin(request: Request) -> None:
     keys: KeyBook = request.app.state.keys
-    given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-    key = keys.check(given.encode()) if given else None
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    key = keys.check(given.strip().encode()) if scheme.lower() == "bearer" else None
     if key is None or key.role != "admin":
         raise Forbidden("an admin key is needed here (tokenworks key create NAME --admin)")

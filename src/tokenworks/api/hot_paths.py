@@ -34,6 +34,7 @@ def _errors(*statuses: int) -> dict[str, Any]:
         408: "The request did not arrive in time",
         413: "The body is too large",
         429: "A provider limits the rate",
+        431: "The headers are too large",
         502: "No provider gave a usable answer",
         503: "Draining, overloaded or starting an engine; Retry-After tells when",
         504: "No provider answered in time",
@@ -105,7 +106,7 @@ PATHS: dict[str, Any] = {
                         "text/event-stream": {"schema": {"type": "string"}},
                     },
                 },
-                **_errors(400, 401, 403, 408, 413, 429, 502, 503, 504),
+                **_errors(400, 401, 403, 408, 413, 429, 431, 502, 503, 504),
             },
         }
     },

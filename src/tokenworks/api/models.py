@@ -12,6 +12,7 @@ from tokenworks.errors import NotFound
 from tokenworks.schema import Endpoint, Model, Price
 
 router = APIRouter(tags=["models"])
+MAX_SHOWN = 200  # characters of a name that an error repeats
 
 
 @router.get("/models", summary="Models that can be called now")
@@ -26,15 +27,13 @@ async def list_models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": data, "total_count": len(data), "links": {"next": None}}
 
 
-@router.get("/models/{author}/{slug}", summary="One model")
-async def one_model(author: str, slug: str, request: Request) -> dict[str, Any]:
-    """404 when no active endpoint serves it."""
+@router.get("/models/{name:path}", summary="One model")
+async def one_model(name: str, request: Request) -> dict[str, Any]:
+    """By any name that a request may use; 404 when no active endpoint serves it."""
     catalog: Catalog = request.app.state.catalog
-    endpoints = catalog.find(f"{author}/{slug}")
-    if not endpoints:
-        raise NotFound(f"no model '{author}/{slug}' can be called here; GET /v1/models lists them")
-    model = catalog.model(endpoints[0].model)
-    assert model is not None
+    endpoints, model = catalog.find(name), catalog.model(name)
+    if not endpoints or model is None:
+        raise NotFound(f"no model '{name[:MAX_SHOWN]}' can be called here; GET /v1/models lists them")
     return describe(model, endpoints[0])
 
 

@@ -124,7 +124,7 @@ class Worker:
             if told != self.inflight.count():
                 told = self.inflight.count()
                 self.control.send(Message(inflight=told))
-            if not self.journal.healthy and self.journal.retry():
+            if not self.journal.healthy and self.gateway.retry_journal():
                 log.warning("journal: writable again")
             if self.loop.time() >= prices_at:
                 prices_at += PRICES_EVERY_S

@@ -110,7 +110,6 @@ def add(place: Place, source: str, name: str | None, as_json: bool, **options: A
 
     settings = {key: value for key, value in options.items() if value is not None}
     home = place.folder
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _hashing() as progress:
         if source == shelf.SMOLLM2:
             added = shelf.add_smollm2(home, name=name, tell=_tell, progress=progress, **settings)

@@ -164,17 +164,23 @@ def _why_not(launch: Launch) -> str:
     )
 
 
-def die_with_parent() -> None:
-    """End this process when its standard input ends, and on Linux at once when its parent dies."""
+def die_with_parent() -> threading.Event:
+    """End this process when its standard input ends, and on Linux at once when its parent dies.
+
+    Once the event that is returned is set, it ends in its own way and time.
+    """
+    leaving = threading.Event()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        os._exit(0)
+        if not leaving.is_set():
+            os._exit(0)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+    return leaving
 
 
 async def serve(runtime: Any, launch: Launch, answer: int) -> None:
@@ -200,11 +206,12 @@ def main() -> int:
     answer = os.dup(1)
     os.dup2(2, 1)  # what the library prints belongs into the log
     launch = msgspec.json.decode(sys.stdin.buffer.readline(), type=Launch)
-    die_with_parent()
+    leaving = die_with_parent()
     try:
         check_model(launch.name, launch.settings)
         runtime = load_model(load_library(), launch)
     except ConfigError as error:
+        leaving.set()
         print(f"engine {launch.name}: {error.message}", file=sys.stderr)  # noqa: T201 - this is the log
         _tell(answer, Launched(error=error.message))
         return EXIT_FAULT

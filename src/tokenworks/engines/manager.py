@@ -34,7 +34,7 @@ LONGEST_PAUSE_S = 30.0
 STEADY_S = 60.0  # an engine that lived this long starts from the shortest pause again
 MAX_STILLBORN = 3  # starts in a row that end before the engine could answer
 RETRY_FAILED_S = 30.0
-STOP_S = 5.0
+STOP_S = 2.0  # an engine ends within milliseconds of its standard input
 MAX_LOG = 1 << 20  # a longer log is set aside at the next start
 # An engine needs no secret of its surroundings, so it gets what processes and libraries need to run.
 ENVIRONMENT = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
@@ -202,6 +202,7 @@ class _Engine:
             async with asyncio.timeout(patience):
                 line = await process.stdout.readline()
         except TimeoutError:
+            process.kill()
             fix = f"raise start_timeout_s of engine {launch.name}, or see {self.log_path}"
             return _End(f"was not ready after {patience:g} s; {fix}", fault=True)
         if not line:

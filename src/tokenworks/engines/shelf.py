@@ -175,7 +175,7 @@ def _packaged() -> Path:
 
 def _keep(source: Path, target: Path) -> Path:
     """``source`` also under the name ``target``: linked, or copied to another disk."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _private(target.parent.parent, target.parent)
     if target.exists() and target.samefile(source):
         return target
     part = target.with_suffix(".part")
@@ -186,6 +186,12 @@ def _keep(source: Path, target: Path) -> Path:
         shutil.copyfile(source, part)
     part.replace(target)
     return target
+
+
+def _private(*folders: Path) -> None:
+    """Make these folders, for their owner only, where they are missing."""
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 # --- entries ----------------------------------------------------------------------------------
@@ -239,7 +245,7 @@ def _put(home: Path, name: str, engine: EngineSettings, file: Path) -> Added:
     if there is not None and there.path != engine.path and (home / there.path).exists():
         raise ConfigError(f'"{name}" already runs {there.path}; give another name with --name')
     folder = home / "engines"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _private(home, folder)
     part = folder / f"{name}.part"
     part.write_text(_toml(engine), "utf-8")
     part.replace(folder / f"{name}.toml")

@@ -93,8 +93,14 @@ class Exchange:
     # --- attempts -----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Enter the request as in flight and try the first endpoint."""
-        self.slot = self.gateway.inflight.open(self.record)
+        """Enter the request as in flight and try the first endpoint.
+
+        Raises Unavailable when there is no room to note it.
+        """
+        try:
+            self.slot = self.gateway.inflight.open(self.record)
+        except OSError as error:
+            raise Unavailable(f"no room to note this request: {error.strerror}", retry_after_s=5) from None
         self.reply.exchange = self
         self._attempt()
 
@@ -412,5 +418,9 @@ class Exchange:
             record.reasoning_tokens = usage.reasoning_tokens
             record.cost_nano_usd = self.endpoint.price.cost_nano_usd(usage)
         record.latency_us = (time.perf_counter_ns() - self.started) // 1000
-        self.gateway.journal.append(record)
-        self.gateway.inflight.release(slot)
+        gateway = self.gateway
+        gateway.journal.append(record)
+        if gateway.journal.healthy:
+            gateway.inflight.release(slot)
+        else:  # the record exists only in memory: until the disk takes it, the slot vouches for it
+            gateway.vouch(slot, record)

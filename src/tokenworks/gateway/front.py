@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -26,8 +27,21 @@ from tokenworks.schema import Endpoint
 from tokenworks.wire.openai_chat import ChatRequest
 from tokenworks.wire.peek import text
 
+log = logging.getLogger(__name__)
+
 MAX_LABEL = 200  # characters of an app, session or user name that are kept
 _LOCAL_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
+
+
+class Caller:
+    """What follows from a request's headers alone, so that the same headers need no second look."""
+
+    __slots__ = ("app", "key", "session")
+
+    def __init__(self, key: Key, app: str, session: str) -> None:
+        self.key = key
+        self.app = app
+        self.session = session
 
 
 class Gateway:
@@ -55,18 +69,20 @@ class Gateway:
         self._local = Key(id="local", name="local", role="member") if _keyless(settings) else None
         self.clock_offset_ns = 0
         self.set_clock()
+        self._vouched: list[int] = []
         self._serial = itertools.count()
         self._tag = secrets.token_hex(6)
 
     def chat(self, request: Request, reply: ClientConnection) -> None:
         """POST /v1/chat/completions."""
         started = time.perf_counter_ns()
-        headers = request.headers
+        head = request.head
+        caller: Caller | None = head.memo if head is not None else None
         try:
-            given = headers.get(b"authorization")
-            key = reply.key
-            if given is None or given != reply.auth or not key.active:
-                key = self._identify(headers, reply)
+            if caller is None or not caller.key.active:
+                caller = self._caller(request.headers)
+                if head is not None:
+                    head.memo = caller
             if not self.journal.healthy:
                 raise Unavailable("the journal can't be written; is the disk full?", retry_after_s=5)
         except TokenworksError as error:
@@ -77,26 +93,43 @@ class Gateway:
         record = Record(
             id=f"gen-{now_us // 1_000_000}-{self._tag}{next(self._serial):x}",
             time_us=now_us,
-            key_id=key.id,
+            key_id=caller.key.id,
+            app=caller.app,
+            session=caller.session,
         )
-        app = headers.get(b"x-openrouter-title") or headers.get(b"x-title") or headers.get(b"http-referer")
-        if app is not None:
-            record.app = _label(app)
         try:
             chat = ChatRequest(request.body)
             record.requested_model = chat.model[:MAX_LABEL]
             record.stream = chat.stream
-            endpoints = self._endpoints(chat, key)
-            self._label(record, chat, headers)
+            endpoints = self._endpoints(chat, caller.key)
+            self._label(record, chat)
+            record.uncached_input_tokens = len(chat.fields["messages"]) // BYTES_PER_TOKEN
+            Exchange(self, reply, chat, record, endpoints, started).begin()
         except TokenworksError as error:
+            record.uncached_input_tokens = 0
             record.outcome = "bad_request" if error.status == 400 else "denied"
             record.status = error.status
             record.latency_us = (time.perf_counter_ns() - started) // 1000
             self.journal.append(record)
             reply.fail(error)
             return
-        record.uncached_input_tokens = len(chat.fields["messages"]) // BYTES_PER_TOKEN
-        Exchange(self, reply, chat, record, endpoints, started).begin()
+
+    def vouch(self, slot: int, record: Record) -> None:
+        """The journal could not be written: keep ``record`` in its in-flight slot until it can."""
+        try:
+            slot = self.inflight.update(slot, record)
+        except OSError:  # no slot to spare: the old one still says that the request was made
+            log.error("in-flight slots: no room for record %s", record.id)
+        self._vouched.append(slot)
+
+    def retry_journal(self) -> bool:
+        """Write what the disk refused; True when nothing waits any more."""
+        if not self.journal.retry():
+            return False
+        for slot in self._vouched:
+            self.inflight.release(slot)
+        self._vouched.clear()
+        return True
 
     def set_clock(self) -> None:
         """Tie the monotonic clock to the wall clock (again: the wall clock is corrected at times)."""
@@ -112,8 +145,17 @@ class Gateway:
             allow_private=True,
         )
 
-    def _identify(self, headers: dict[bytes, bytes], reply: ClientConnection) -> Key:
-        """Raises Unauthorized. The last accepted credentials of a connection are remembered on it."""
+    def _caller(self, headers: dict[bytes, bytes]) -> Caller:
+        """Who sends these headers. Raises Unauthorized."""
+        app = headers.get(b"x-openrouter-title") or headers.get(b"x-title") or headers.get(b"http-referer")
+        session = headers.get(b"x-session-id")
+        return Caller(
+            self._identify(headers),
+            _label(app) if app is not None else "",
+            _label(session) if session is not None else "",
+        )
+
+    def _identify(self, headers: dict[bytes, bytes]) -> Key:
         given = headers.get(b"authorization") or headers.get(b"x-api-key")
         if given is None:
             if self._local is not None and _same_host(headers):
@@ -123,7 +165,6 @@ class Gateway:
         key = self.keys.check(token)
         if key is None:
             raise Unauthorized("this API key is not known or was revoked; tokenworks key list shows the keys")
-        reply.auth, reply.key = given, key
         return key
 
     def _endpoints(self, chat: ChatRequest, key: Key) -> Sequence[Endpoint]:
@@ -142,17 +183,14 @@ class Gateway:
             endpoints = [e for e in endpoints if e.engine is not None]
             if not endpoints:
                 raise Unauthorized(
-                    f"no API key; without one only models run here can be used, not '{chat.model[:MAX_LABEL]}'"
+                    f"no API key; without one only models run here can be asked, not {chat.model[:MAX_LABEL]}"
                 )
         return endpoints
 
     @staticmethod
-    def _label(record: Record, chat: ChatRequest, headers: dict[bytes, bytes]) -> None:
+    def _label(record: Record, chat: ChatRequest) -> None:
         fields = chat.fields
-        session = headers.get(b"x-session-id")
-        if session is not None:
-            record.session = _label(session)
-        elif "session_id" in fields:
+        if "session_id" in fields and not record.session:
             record.session = (text(fields, "session_id") or "")[:MAX_LABEL]
         if "user" in fields:
             record.user = (text(fields, "user") or "")[:MAX_LABEL]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tokenworks.http.head import Head
+
 
 class Request:
     """Header names are lower case (of a repeated header the last stands); ``body`` is whole."""
 
-    __slots__ = ("body", "headers", "held", "http10", "keep_alive", "method", "target")
+    __slots__ = ("body", "head", "headers", "held", "http10", "keep_alive", "method", "target")
 
     def __init__(
         self,
@@ -25,6 +27,7 @@ class Request:
         self.body = body
         self.keep_alive = keep_alive
         self.http10 = http10
+        self.head: Head | None = None  # where it is one that connections remember
         self.held = 0  # bytes of the body that count as held in memory
 
 

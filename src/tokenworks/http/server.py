@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, cast
+from typing import cast
 
 import httptools
 
@@ -28,6 +28,7 @@ from tokenworks.errors import (
     Unavailable,
 )
 from tokenworks.errors import render as render_error
+from tokenworks.http.head import Head, Heads
 from tokenworks.http.request import Exchange, Request
 from tokenworks.http.timers import NEVER, Sweeper
 
@@ -40,6 +41,8 @@ STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 60
 STATUS_LINES |= {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE = b"content-type: application/json\r\n"
 _SLASH = ord("/")
+
+_SPECIAL = frozenset((b"expect", b"upgrade", b"transfer-encoding"))
 
 Handler = Callable[[Request, "ClientConnection"], None]
 
@@ -59,6 +62,7 @@ class Listener:
         self.max_buffered = settings.max_buffered_mib << 20
         self.keepalive_s = settings.keepalive_s
         self.buffered = 0  # bytes of request bodies held, all connections together
+        self.heads = Heads()
         self.connections: set[ClientConnection] = set()
         self.draining = False
         self.idle = asyncio.Event()
@@ -90,15 +94,15 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "answering",
-        "auth",
         "chunked",
         "closing",
         "deadline",
         "exchange",
+        "fresh",
+        "head",
         "headers",
         "held",
         "joined",
-        "key",
         "listener",
         "on_body",
         "on_header",
@@ -128,6 +132,8 @@ class ClientConnection(asyncio.Protocol):
         self.pending = 0  # bytes read of a request that is not whole yet
         self.held = 0  # of these, what counts as held by a body
         self.joined = 0  # parts that are many pieces in one
+        self.fresh = b""  # what was just read, where it began with a request
+        self.head: Head | None = None  # of the last request
         self.exchange: Exchange | None = None
         self.request: Request | None = None  # the one being answered
         self.queue: deque[Request] | None = None  # pipelined behind it
@@ -136,8 +142,6 @@ class ClientConnection(asyncio.Protocol):
         self.slow = False
         self.chunked = False
         self.deadline = NEVER
-        self.auth = b""  # last accepted credentials of this connection and what they stand for
-        self.key: Any = None
 
     # --- connection ---------------------------------------------------------------------------
 
@@ -222,6 +226,14 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return
+        if not self.pending and not self.answering:
+            head = self.head
+            if head is not None and not self.slow and not self.listener.draining:
+                body = head.body_of(data)
+                if body is not None and len(body) <= SMALL_BODY:
+                    self._again(head, body)
+                    return
+            self.fresh = data
         self.pending += len(data)
         rest: bytes | memoryview = data
         try:
@@ -242,8 +254,30 @@ class ClientConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(BadRequest(f"malformed HTTP request: {error}"))
         else:
+            self.fresh = b""
             if self.pending:
                 self._partly(len(data))
+
+    def _again(self, head: Head, body: bytes) -> None:
+        """A whole request whose head the parser has judged before."""
+        self.request = request = Request(b"POST", head.target, head.headers, body)
+        request.head = head
+        self.answering = True
+        self.deadline = NEVER
+        try:
+            head.handler(request, self)
+        except BaseException:
+            self.transport.abort()  # nobody would ever answer it
+            raise
+
+    def _learn(self, request: Request, handler: Handler) -> None:
+        """Remember the head of ``request`` where it came in one piece and asks for nothing special."""
+        data, self.fresh = self.fresh, b""
+        if data and request.keep_alive and not request.http10 and _SPECIAL.isdisjoint(request.headers):
+            head = self.listener.heads.learn(data, request.body, request.target, request.headers)
+            if head is not None:
+                head.handler = handler
+            self.head = request.head = head
 
     def _partly(self, size: int) -> None:
         """Part of a request has come: limits and timeouts that a whole one needs no longer."""
@@ -369,6 +403,7 @@ class ClientConnection(asyncio.Protocol):
                 hot = listener.hot.get(request.target.partition(b"?")[0])
             if hot is not None:
                 handler = hot
+                self._learn(request, hot)
         try:
             handler(request, self)
         except BaseException:

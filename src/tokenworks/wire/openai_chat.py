@@ -210,8 +210,8 @@ class ChatStream:
     part of what was returned), ``error`` what the provider complained of inside the stream.
 
     Every chunk carries an id and a model name, nearly always the same ones. How they are written is
-    learnt from a decoded chunk; from then on they are replaced without decoding, as long as each
-    occurs exactly once an event. Inside a text the quotes are escaped, so what looks alike is safe.
+    learnt from a decoded chunk; from then on they are replaced without decoding, as long as they
+    stand in every event. Inside a text the quotes are escaped, so what looks alike is safe.
     """
 
     __slots__ = (
@@ -265,10 +265,14 @@ class ChatStream:
         events = data.count(b"\n\n") or data.count(b"\r\n\r\n") or 1
         self.events += events
         old_id, old_model = self.old_id, self.old_model
-        if data.count(old_id) == events and data.count(old_model) == events:
-            data = data.replace(old_id, self.new_id).replace(old_model, self.new_model)
-        else:
+        if events > 1 and (data.count(old_id) != events or data.count(old_model) != events):
             data = b"".join([self._rename(event) for event in sse.events(data)])
+        else:
+            half = data.replace(old_id, self.new_id)
+            done = half.replace(old_model, self.new_model)
+            if half is data or done is half:  # bytes.replace gives back the very object if it finds nothing
+                done = b"".join([self._rename(event) for event in sse.events(data)])
+            data = done
         if (
             b"[DONE]" in data
             or b'"error"' in data
@@ -339,8 +343,8 @@ class ChatStream:
 
     def flush(self) -> bytes:
         """At the end of the body: an event that lacked only its blank line. One cut off is dropped."""
-        tail, self.tail = self.tail, b""
-        body = sse.payload(tail + b"\n\n")
+        tail, self.tail = self.tail.rstrip(b"\r\n") + b"\n\n", b""
+        body = sse.payload(tail)
         if body is None:
             return b""
         if body.strip() != sse.DONE:
@@ -348,7 +352,7 @@ class ChatStream:
                 _decode_fields(body)
             except MALFORMED:
                 return b""
-        return self.feed(tail + b"\n\n")
+        return self.feed(tail)
 
     @property
     def finish(self) -> str:
