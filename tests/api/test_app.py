@@ -37,6 +37,10 @@ async def test_wrong_method_says_which_is_right(called: Called) -> None:
     assert "POST" in error["message"]
     assert answer.headers["allow"] == "GET"
     error_of(await called().put("/healthz", content=b"{broken"), 405)
+    for path in ("/v1/chat/completions", "/api/v1/chat/completions"):  # served by the data plane
+        answer = await called().get(path)
+        assert "GET" in error_of(answer, 405)["message"]
+        assert answer.headers["allow"] == "POST"
 
 
 async def test_our_own_errors_keep_status_and_retry_after(called: Called) -> None:

@@ -18,6 +18,7 @@ PUBLIC = ["0.0.0.0", "192.0.2.1", "::", "works.example", "localhost.example"]
 async def test_healthz(called: Called) -> None:
     answer = await called().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert (await called().head("/healthz")).status_code == 200  # as some watchers ask
 
 
 async def test_metrics_before_anything_was_written(called: Called) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,14 +11,23 @@ from tokenworks import errors
 from tokenworks.api import hot_paths
 
 CHAT = hot_paths.PATHS["/v1/chat/completions"]["post"]
-OURS = [each for each in vars(errors).values() if isinstance(each, type) and each.__module__ == errors.__name__]
+OURS = [
+    each for each in vars(errors).values() if isinstance(each, type) and each.__module__ == errors.__name__
+]
 # What no request to a hot path is answered with.
 NOT_HERE = {errors.TokenworksError, errors.ConfigError, errors.NotFound}
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
     """As much of JSON Schema as these descriptions use."""
-    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "null": type(None)}
+    kinds: dict[str, Any] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "null": type(None),
+    }
     kind = schema.get("type", "object")
     if not any(isinstance(value, kinds[each]) for each in ([kind] if isinstance(kind, str) else kind)):
         return False
@@ -33,8 +43,6 @@ def fits(value: Any, schema: dict[str, Any]) -> bool:
 def test_every_error_a_caller_can_meet_is_described(kind: type[errors.TokenworksError]) -> None:
     response = CHAT["responses"][str(kind.status)]
     assert response["description"]
-    import json
-
     body = json.loads(errors.render(kind("do this", provider_name="acme")))
     assert fits(body, response["content"]["application/json"]["schema"])
 

@@ -26,7 +26,7 @@ INFLIGHT = "tokenworks_inflight_requests"
 
 
 def record(number: int = 0, **more: Any) -> Record:
-    given = {"model": "acme/fast", "provider": "acme", "outcome": "ok", "latency_us": 20_000} | more
+    given: dict[str, Any] = {"model": "acme/fast", "provider": "acme", "outcome": "ok", "latency_us": 20_000} | more
     return Record(id=f"gen-1-{number}", time_us=1, **given)
 
 
@@ -85,7 +85,11 @@ def test_everything_adds_up(metrics: Metrics) -> None:
     metrics.observe([other])
     metrics.observe([])
     text = shown(metrics, inflight=7)
-    fast = {"gen_ai_response_model": "acme/fast", "gen_ai_provider_name": "acme", "gen_ai_operation_name": "chat"}
+    fast = {
+        "gen_ai_response_model": "acme/fast",
+        "gen_ai_provider_name": "acme",
+        "gen_ai_operation_name": "chat",
+    }
     assert [samples(text, USAGE, **fast, gen_ai_token_type=name) for name in TOKEN_CLASSES] == [
         [100.0],
         [40.0],

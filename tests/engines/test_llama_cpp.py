@@ -180,7 +180,7 @@ def test_requests_that_cannot_be_answered(
 
 
 def test_a_full_context_ends_the_answer(client: openai.OpenAI) -> None:
-    messages = [{"role": "user", "content": "word " * 440}]
+    messages = [{"role": "user", "content": "word " * 475}]
     got = client.chat.completions.create(model=REAL, messages=messages, extra_body={"ignore_eos": True})
     assert got.usage is not None and got.usage.total_tokens == 512
     assert got.choices[0].finish_reason == "length"

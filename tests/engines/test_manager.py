@@ -69,6 +69,8 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
         return {"a": EngineSettings(model="a/b", path="m.gguf", start_timeout_s=start_timeout_s)}
 
     monkeypatch.setitem(module.MODULES, "llama_cpp", "scripted_engine")
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(module, "STOP_S", 0.5)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return write
 

@@ -278,6 +278,11 @@ async def test_engine_is_asked_to_start_and_waited_for(door: Make, engine_settin
         answer = await waiting
         assert answer.json()["provider"] == "local"
         assert upstream.requests[0].headers["authorization"] == "Bearer k"
+        await upstream.stop()  # killed; the worker has not heard of it yet
+        answer = await one.post({**chat(), "model": "tiny"})
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert "being restarted" in answer.json()["error"]["message"]
         one.engines.update(EngineState("tiny", "restarting", reason="died"))
         failing = asyncio.create_task(one.post({**chat(), "model": "tiny"}))
         await until(lambda: len(one.asked) == 2)
@@ -285,7 +290,7 @@ async def test_engine_is_asked_to_start_and_waited_for(door: Make, engine_settin
         answer = await failing
         assert answer.status_code == 503
         assert "model file missing" in answer.json()["error"]["message"]
-        assert [r.outcome for r in one.records()] == ["ok", "upstream_error"]
+        assert [r.outcome for r in one.records()] == ["ok", "upstream_error", "upstream_error"]
 
 
 async def test_shutdown_ends_streams_with_an_error_and_settles(door: Make) -> None:

@@ -25,7 +25,14 @@ def test_status(status: int, seen: int, final: bool) -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [(b"", None), (b"2.5", 2.5), (b"-3", 0.0), (b"1e99", 86_400.0), (b"Wed, 21 Oct 2026 07:28:00 GMT", None)],
+    [
+        (b"", None),
+        (b"2.5", 2.5),
+        (b"-3", 0.0),
+        (b"1e99", 86_400.0),
+        (b"nan", 0.0),
+        (b"Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
 )
 def test_retry_after(value: bytes, seconds: float | None) -> None:
     assert failure.of_status("acme", 429, value, b"").error.retry_after_s == seconds

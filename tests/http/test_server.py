@@ -114,6 +114,7 @@ async def test_targets_in_other_forms(house: Any, target: bytes) -> None:
     assert book.requests[0].target == (b"*" if target == b"*" else b"/?" + query if query else b"/")
 
 
+@uvloop_only
 @pytest.mark.parametrize("chunks", [0, 1, 7])
 @pytest.mark.parametrize("step", [1, 3, 10_000])
 async def test_bodies_arrive_whole_whatever_their_coding_and_pieces(
@@ -159,6 +160,7 @@ async def test_trailers_of_a_request_are_dropped(house: Any) -> None:
     assert dict(book.requests[1].headers) == {b"host": b"a"}
 
 
+@uvloop_only
 @pytest.mark.parametrize("kind", [Book, Later])
 @pytest.mark.parametrize("step", [50, 1 << 20])
 async def test_pipelined_requests_are_answered_in_order(house: Any, kind: type[Book], step: int) -> None:
@@ -243,6 +245,7 @@ DOUBTFUL = {
 }
 
 
+@uvloop_only
 @pytest.mark.parametrize("headers", DOUBTFUL.values(), ids=DOUBTFUL)
 @pytest.mark.parametrize("step", [1, 1 << 20])
 async def test_requests_that_others_might_read_differently_are_refused(
@@ -280,6 +283,7 @@ FIRST_LINES = {
 }
 
 
+@uvloop_only
 @pytest.mark.parametrize("data", FIRST_LINES.values(), ids=FIRST_LINES)
 async def test_first_lines_that_are_refused(house: Any, data: bytes) -> None:
     book = Book()
@@ -393,6 +397,7 @@ async def test_one_byte_too_many_in_chunks(house: Any) -> None:
     assert book.requests == []
 
 
+@uvloop_only
 @pytest.mark.parametrize("step", [700, 1 << 20])
 @pytest.mark.parametrize(
     "head",
@@ -423,6 +428,7 @@ async def test_a_long_body_is_no_long_head(house: Any) -> None:
     assert (await client.answer()).status == 200
 
 
+@uvloop_only
 @pytest.mark.parametrize("endless", [b"X: " + b"x" * 200, b"X: y\r\n" * 40], ids=["one", "many"])
 async def test_trailers_do_not_go_on_for_ever(house: Any, until: Any, endless: bytes) -> None:
     place = await house(Book(), max_header_kib=4, max_body_mib=1)
@@ -502,6 +508,7 @@ async def test_a_body_stays_held_until_released(house: Any, until: Any) -> None:
     assert (await client.answer()).status == 200
 
 
+@uvloop_only
 @pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: a\r\n"])
 async def test_headers_must_arrive_in_time(house: Any, part: bytes) -> None:
     place = await house(Book(), header_timeout_s=0.15, body_timeout_s=5, keepalive_s=5)
@@ -525,6 +532,7 @@ async def test_a_connection_that_never_sends_is_closed(house: Any) -> None:
     assert await (await place.client()).closed()
 
 
+@uvloop_only
 @pytest.mark.parametrize("chunks", [0, 2])
 @pytest.mark.parametrize("cut", [2, 30])
 async def test_a_body_must_go_on(house: Any, chunks: int, cut: int) -> None:
@@ -633,6 +641,7 @@ async def test_a_client_that_never_reads_is_cut_off(house: Any, until: Any) -> N
     await place.emptied()
 
 
+@uvloop_only
 @pytest.mark.parametrize("last", [False, True], ids=["kept", "closed"])
 async def test_an_answer_that_is_never_taken_does_not_keep_its_connection(
     house: Any, until: Any, last: bool, monkeypatch: pytest.MonkeyPatch
@@ -745,6 +754,7 @@ async def test_leaving_while_sending_is_no_request(house: Any) -> None:
 OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk\r\n"
 
 
+@uvloop_only
 @pytest.mark.parametrize("chunks", [0, 3])
 @pytest.mark.parametrize("step", [1, 100, 1 << 20])
 @pytest.mark.parametrize("kind", [Book, Later])

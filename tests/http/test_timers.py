@@ -14,6 +14,8 @@ import pytest
 
 from tokenworks.http.timers import NEVER, Sweeper
 
+uvloop_only = pytest.mark.asyncio(loop_factories=["uvloop"])
+
 
 class Bomb:
     """Notes when it goes off."""
@@ -52,6 +54,7 @@ async def test_never_early_and_not_much_later(sweeper: Sweeper, tick: float) -> 
     assert late[-1] < 0.15
 
 
+@uvloop_only
 async def test_moved_sooner_and_later_and_stopped(sweeper: Sweeper) -> None:
     later, sooner, stopped = (armed(sweeper, s) for s in (0.04, 10, 0.04))
     stopped.deadline = NEVER
@@ -67,6 +70,7 @@ async def test_moved_sooner_and_later_and_stopped(sweeper: Sweeper) -> None:
     assert stopped.times == []
 
 
+@uvloop_only
 async def test_an_expiry_is_told_once_and_may_arm_again(sweeper: Sweeper) -> None:
     def again(bomb: Bomb) -> None:
         if len(bomb.times) < 3:
@@ -141,7 +145,7 @@ async def test_now_follows_the_clock(sweeper: Sweeper, tick: float) -> None:
         assert -0.002 < loop.time() - sweeper.now < 0.15
 
 
-@pytest.mark.asyncio(loop_factories=["uvloop"])
+@uvloop_only
 async def test_looking_at_everybody_is_cheap(sweeper: Sweeper) -> None:
     """10,000 connections, four looks a second: a small part of one core."""
     for _ in range(10_000):

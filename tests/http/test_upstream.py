@@ -257,6 +257,7 @@ class Blocking(threading.Thread):
         self.listening.close()
 
 
+@uvloop_only
 @pytest.mark.parametrize("extra", [None, b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n", b"?"])
 async def test_what_the_loop_has_not_seen_yet_is_asked_of_the_kernel(pool: Any, extra: bytes | None) -> None:
     thread = Blocking(extra)
@@ -297,6 +298,7 @@ async def test_a_request_that_was_read_is_never_sent_again(peer: Any, pool: Any,
     assert len(place.guests) == 1
 
 
+@uvloop_only
 @pytest.mark.parametrize("data", [b"HTTP/1.1 408 Timeout\r\nContent-Length: 0\r\n\r\n", b"x", b"\r\n"])
 async def test_bytes_on_an_idle_connection_end_it(peer: Any, pool: Any, data: bytes) -> None:
     async def script(guest: Any) -> None:
@@ -327,6 +329,7 @@ EXTRA = [
 ]
 
 
+@uvloop_only
 @pytest.mark.parametrize("extra", EXTRA)
 @pytest.mark.parametrize("step", [1, 1 << 20])
 async def test_bytes_behind_an_answer_never_reach_another_call(
@@ -504,6 +507,7 @@ GARBAGE = {
 }
 
 
+@uvloop_only
 @pytest.mark.parametrize("data", GARBAGE.values(), ids=GARBAGE)
 async def test_garbage(peer: Any, pool: Any, data: bytes) -> None:
     async def script(guest: Any) -> None:
@@ -540,6 +544,7 @@ async def test_a_head_without_end_does_not_fill_the_memory(
     assert rss() - before < 24 << 20
 
 
+@uvloop_only
 @pytest.mark.parametrize(
     ("data", "detail"),
     [
@@ -600,6 +605,7 @@ async def test_a_peer_that_closes_at_once(peer: Any, pool: Any) -> None:
         assert caller.failure[0] in ("closed", "connect")
 
 
+@uvloop_only
 async def test_timeouts(peer: Any, pool: Any) -> None:
     loop = asyncio.get_running_loop()
 
@@ -913,6 +919,7 @@ class Relay(Caller):
             self.upstream.resume()
 
 
+@uvloop_only
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("stays", [True, False], ids=["reads on", "leaves"])
 async def test_a_slow_client_pauses_the_upstream(

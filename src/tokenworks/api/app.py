@@ -64,6 +64,8 @@ async def _ours(_: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and request.url.path.removeprefix("/api") in hot_paths.PATHS:
+        error = HTTPException(405, headers={"Allow": "POST"})  # POST never comes here
     messages = {
         404: f"no such path: {request.url.path}; /docs lists what there is",
         405: f"{request.method} is not supported at {request.url.path}; /docs lists what is",

@@ -13,6 +13,7 @@ router = APIRouter(tags=["health"])
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="200 when requests are served")
 async def healthz() -> dict[str, str]:
     """A worker answers only once it is ready; while it drains, every request gets 503."""

@@ -15,6 +15,7 @@ router = APIRouter(tags=["models"])
 MAX_SHOWN = 200  # characters of a name that an error repeats
 
 
+@router.get("/models/", include_in_schema=False)
 @router.get("/models", summary="Models that can be called now")
 async def list_models(request: Request) -> dict[str, Any]:
     """Every model with at least one active endpoint; prices are those of the cheapest."""

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 # The gateway in front has checked sizes and closes idle connections itself.
 SETTINGS = ServerSettings(keepalive_s=86_400.0, max_body_mib=4096, max_buffered_mib=16_384)
 MAX_COMPLAINT = 500  # characters of an error of the library that are passed on
-# What the library recurses over; 20,000 levels of either ended its process.
+# What the library recurses over: 20,000 levels of a schema or a grammar ended its process.
 MAX_NESTING = 256
 MAX_GRAMMAR = 32 * 1024
 # Fields that concern the whole engine, or this door.
@@ -98,7 +98,6 @@ class Door:
             )
             return
         reply.release_body(request)
-        reply.exchange = generation
         generation.work = self.threads.submit(generation.run)
 
     def _other(self, request: Request, reply: ClientConnection) -> None:
@@ -277,11 +276,7 @@ def _check(fields: Fields) -> None:
         data = bytes(value)
         if name == "grammar" and len(data) > MAX_GRAMMAR:
             raise BadRequest(f"'grammar' is longer than {MAX_GRAMMAR} bytes")
-        if (
-            name != "messages"
-            and data.count(b"{") + data.count(b"[") > MAX_NESTING
-            and _depth(data) > MAX_NESTING
-        ):
+        if data.count(b"{") + data.count(b"[") > MAX_NESTING and _depth(data) > MAX_NESTING:
             raise BadRequest(f"'{name}' is nested more than {MAX_NESTING} levels deep")
 
 

@@ -204,7 +204,8 @@ class Exchange:
         if self.gone:
             self._stop_listening()
             return
-        self._answer_failed(failure.of_transport(self.endpoint.provider, kind, detail))
+        endpoint = self.endpoint
+        self._answer_failed(failure.of_transport(endpoint.provider, kind, detail, endpoint.engine))
 
     def _answer_failed(self, failed: Failure) -> None:
         self.upstream = None

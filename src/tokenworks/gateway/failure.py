@@ -23,15 +23,17 @@ class Failure:
         self.final = final  # no other endpoint should be tried
 
 
-def of_transport(provider: str, kind: str, detail: str) -> Failure:
-    """A call that got no usable answer at all."""
+def of_transport(provider: str, kind: str, detail: str, engine: str | None = None) -> Failure:
+    """A call that got no usable answer at all. ``engine`` names the one of ours that was called."""
+    error: TokenworksError
     if kind == "timeout":
-        error: TokenworksError = Timeout(f"{provider}: {detail}", provider_name=provider)
+        error = Timeout(f"{provider}: {detail}", provider_name=provider)
+    elif engine is not None:  # it is being started again: the same request will be served then
+        text = f"engine {engine} stopped while it was needed and is being restarted; send the request again"
+        error = Unavailable(text, retry_after_s=1, provider_name=provider)
     else:
-        message = (
-            f"{provider} could not be reached: {detail}" if kind == "connect" else f"{provider}: {detail}"
-        )
-        error = UpstreamError(message, provider_name=provider)
+        said = " could not be reached" if kind == "connect" else ""
+        error = UpstreamError(f"{provider}{said}: {detail}", provider_name=provider)
     return Failure(f"{provider}:{kind}", error)
 
 
@@ -84,6 +86,6 @@ def _said(body: bytes) -> str:
 def _seconds(value: bytes) -> float | None:
     """A Retry-After in seconds. Not a date: the caller's own backoff is better than a guess at clocks."""
     try:
-        return min(max(float(value), 0.0), 86_400.0) if value else None
+        return max(0.0, min(float(value), 86_400.0)) if value else None  # in this order NaN becomes 0
     except ValueError:
         return None

@@ -59,5 +59,6 @@ class Heads:
         if head is None:
             if len(self._known) >= MAX_KEPT:
                 self._known.clear()
-            head = self._known[before, after] = Head(before, after, target, headers)
+            rest = {name: value for name, value in headers.items() if name != b"content-length"}
+            head = self._known[before, after] = Head(before, after, target, rest)
         return head

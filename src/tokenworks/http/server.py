@@ -94,6 +94,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "answering",
+        "between",
         "chunked",
         "closing",
         "deadline",
@@ -106,6 +107,7 @@ class ClientConnection(asyncio.Protocol):
         "listener",
         "on_body",
         "on_header",
+        "on_message_begin",
         "on_url",
         "parser",
         "parts",
@@ -124,6 +126,8 @@ class ClientConnection(asyncio.Protocol):
         self.raw_headers: dict[bytes, bytes] = {}
         self.urls: list[bytes] = []
         self.parts: list[bytes] = []
+        self.between: list[None] = [None]  # not empty: the parser stands between two requests
+        self.on_message_begin = self.between.clear
         self.on_header = self.raw_headers.setdefault
         self.on_url = self.urls.append
         self.on_body = self.parts.append
@@ -226,7 +230,7 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.closing:
             return
-        if not self.pending and not self.answering:
+        if self.between and not self.pending and not self.answering:
             head = self.head
             if head is not None and not self.slow and not self.listener.draining:
                 body = head.body_of(data)
@@ -349,6 +353,7 @@ class ClientConnection(asyncio.Protocol):
         self.raw_headers.clear()
         self.headers = None
         self.pending = 0
+        self.between.append(None)
         if self.held or len(body) > SMALL_BODY:
             if len(body) > self.listener.max_body:
                 raise self._body_too_large()

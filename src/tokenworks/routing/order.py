@@ -8,6 +8,7 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Endpoint
+from tokenworks.wire.peek import MALFORMED
 
 
 class Wishes(msgspec.Struct, frozen=True):
@@ -19,14 +20,15 @@ class Wishes(msgspec.Struct, frozen=True):
     allow_fallbacks: bool | None = None
 
 
-_decode = msgspec.json.Decoder(Wishes).decode
+_decode = msgspec.json.Decoder(Wishes | None).decode
+_NONE = Wishes()
 
 
 def read(raw: msgspec.Raw) -> Wishes:
     """Raises BadRequest when a field that is understood has the wrong type."""
     try:
-        return _decode(raw)
-    except msgspec.DecodeError as error:
+        return _decode(raw) or _NONE
+    except MALFORMED as error:
         raise BadRequest(f"'provider' is malformed: {error}") from None
 
 
@@ -38,10 +40,11 @@ def rank(endpoints: Sequence[Endpoint], wishes: Wishes) -> list[Endpoint]:
     if wishes.ignore:
         left = [e for e in left if e.provider not in wishes.ignore]
     if wishes.order:
-        place = {name: i for i, name in enumerate(wishes.order)}
+        place = {name: i for i, name in reversed(list(enumerate(wishes.order)))}  # the first mention counts
         if wishes.allow_fallbacks is False:
             left = [e for e in left if e.provider in place]
-        left.sort(key=lambda e: place.get(e.provider, len(place)))
+        last = len(wishes.order)
+        left.sort(key=lambda e: place.get(e.provider, last))
     elif wishes.allow_fallbacks is False:
         left = left[:1]
     if not left:
