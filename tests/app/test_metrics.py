@@ -26,7 +26,12 @@ INFLIGHT = "tokenworks_inflight_requests"
 
 
 def record(number: int = 0, **more: Any) -> Record:
-    given: dict[str, Any] = {"model": "acme/fast", "provider": "acme", "outcome": "ok", "latency_us": 20_000} | more
+    given: dict[str, Any] = {
+        "model": "acme/fast",
+        "provider": "acme",
+        "outcome": "ok",
+        "latency_us": 20_000,
+    } | more
     return Record(id=f"gen-1-{number}", time_us=1, **given)
 
 

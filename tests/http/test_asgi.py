@@ -20,6 +20,8 @@ from tokenworks.http.server import WRITE_HIGH_WATER
 
 GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 
+uvloop_only = pytest.mark.asyncio(loop_factories=["uvloop"])
+
 
 class Stage:
     """What the application below saw and is told."""
@@ -203,6 +205,7 @@ async def test_streams_are_sent_as_they_come(client: Any, stage: Stage) -> None:
     assert [await client.chunk(), await client.chunk()] == [b"last", b""]
 
 
+@uvloop_only
 async def test_a_slow_client_slows_the_application(
     house: Any, bridge: AsgiBridge, stage: Stage, until: Any
 ) -> None:

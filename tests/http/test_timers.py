@@ -38,6 +38,7 @@ def armed(sweeper: Sweeper, seconds: float, then: Callable[[Bomb], None] | None 
     return bomb
 
 
+@uvloop_only
 async def test_never_early_and_not_much_later(sweeper: Sweeper, tick: float) -> None:
     """Armed at any moment of a tick, for any time."""
     loop = asyncio.get_running_loop()

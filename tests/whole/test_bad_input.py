@@ -30,11 +30,11 @@ LIMITS = """
 [server]
 max_body_mib = 1
 max_header_kib = 8
-header_timeout_s = 1.0
-body_timeout_s = 1.0
+header_timeout_s = 2.0
+body_timeout_s = 2.0
 [upstream]
-first_byte_timeout_s = 1.0
-idle_timeout_s = 1.0
+first_byte_timeout_s = 2.0
+idle_timeout_s = 2.0
 """
 FAULTS = {
     "closes": Fault(kind="close"),
@@ -161,7 +161,7 @@ def parse(sock: socket.socket) -> Seen:
         data += piece
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode().split("\r\n")
-    headers = httpx.Headers([line.split(": ", 1) for line in lines[1:]])  # type: ignore[misc]
+    headers = dict(line.split(": ", 1) for line in lines[1:])
     assert headers["connection"] == "close"
     return seen(httpx.Response(int(lines[0].split()[1]), headers=headers, content=body))
 
