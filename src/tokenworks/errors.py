@@ -18,8 +18,9 @@ class TokenworksError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **metadata: Any) -> None:
+        message = " ".join(message.split()) if "\n" in message or "\r" in message else message
         super().__init__(message)
-        self.message = message
+        self.message = message  # one line
         self.retry_after_s = retry_after_s
         self.metadata: dict[str, Any] = metadata
 

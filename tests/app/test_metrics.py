@@ -68,6 +68,7 @@ def test_names_and_types(metrics: Metrics) -> None:
         USAGE.removesuffix("_total"): "counter",
         REQUESTS.removesuffix("_total"): "counter",
         COST.removesuffix("_total"): "counter",
+        "tokenworks_refused_requests": "counter",
         INFLIGHT: "gauge",
     }
     assert all(family.documentation for family in found.values())
@@ -195,3 +196,17 @@ def test_two_workers_are_counted_as_one_server(tmp_path: Path) -> None:
         assert samples(text, f"{DURATION}_count", gen_ai_provider_name="acme") == [20.0]
         assert sum(samples(text, COST)) == pytest.approx(20 * (10 * 0.1 + 3 * 0.4) / 1e6)
         assert samples(text, INFLIGHT) == [0.0]
+
+
+def test_refused_requests_are_counted_by_status(metrics: Metrics) -> None:
+    metrics.refuse({401: 2, 503: 1})
+    metrics.refuse({401: 3})
+    found = parsed(shown(metrics))["tokenworks_refused_requests"]
+    assert {s.labels["status"]: s.value for s in found.samples} == {"401": 5, "503": 1}
+
+
+def test_made_up_model_names_do_not_grow_the_page_without_end(metrics: Metrics) -> None:
+    metrics.observe([record(model=f"made/up-{n}") for n in range(1000)])
+    text = shown(metrics)
+    assert text.count("tokenworks_requests_total{") <= MAX_SERIES + 1
+    assert 'gen_ai_response_model="other"' in text

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tokenworks.config.load import home_dir, load
 from tokenworks.errors import ConfigError
@@ -247,5 +248,7 @@ def test_extra_trust_roots_must_exist(home: Path, refused: Callable[..., str]) -
     assert refused(text) == (
         f"tokenworks.toml:5: providers.acme: ca_file: {home}/roots.pem is no file; give its path"
     )
-    (home / "roots.pem").write_text("")
+    (home / "roots.pem").write_text("no certificate")
+    assert "holds no certificates in PEM form" in refused(text)
+    trustme.CA().cert_pem.write_to_path(str(home / "roots.pem"))
     assert load(home, env={}).providers["acme"].ca_file == str(home / "roots.pem")

@@ -636,11 +636,11 @@ def test_garbage_never_raises(pieces: list[bytes]) -> None:
 
 
 def test_the_event_of_an_error_ends_the_stream_for_every_client() -> None:
-    data = error_event("gen-1", "acme/fast", 'acme: "broken"\n', 502)
+    data = error_event("gen-1", "acme/fast", 'acme: "broken"\n', 502, "upstream_error")
     events = list(sse.events(data))
     assert events[1] == DONE
     value = values(data)[0]
     assert (value["id"], value["model"], value["object"]) == ("gen-1", "acme/fast", "chat.completion.chunk")
     assert value["choices"][0]["finish_reason"] == "error"
-    assert value["error"] == {"code": 502, "message": 'acme: "broken"\n', "type": "upstream_error"}
+    assert value["error"] == {"code": 504, "message": 'acme: "broken"\n', "type": "upstream_timeout"}
     assert msgspec.json.decode(sse.payload(events[0]) or b"")

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from tokenworks import __version__
-from tokenworks.api import health, hot_paths, models
+from tokenworks.api import docs, health, hot_paths, models
 from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
 from tokenworks.errors import TokenworksError, openai_body, render
@@ -27,6 +28,8 @@ def build(settings: Settings, catalog: Catalog, store: Store, keys: KeyBook) -> 
         version=__version__,
         description="One API in front of every large language model a team can reach.",
         openapi_url="/openapi.json",
+        docs_url=None,  # FastAPI's pages fetch scripts from elsewhere
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.catalog = catalog
@@ -35,6 +38,7 @@ def build(settings: Settings, catalog: Catalog, store: Store, keys: KeyBook) -> 
     app.include_router(health.router)
     for prefix in PREFIXES:
         app.include_router(models.router, prefix=f"{prefix}/v1", include_in_schema=not prefix)
+    app.add_api_route("/docs", lambda: HTMLResponse(docs.page(_openapi(app))), include_in_schema=False)
     app.add_exception_handler(TokenworksError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)

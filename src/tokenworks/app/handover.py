@@ -27,6 +27,7 @@ class Message(msgspec.Struct, omit_defaults=True):
 
     ready: bool = False  # worker → supervisor: listening
     inflight: int | None = None  # worker → supervisor: requests being served
+    refused: dict[int, int] | None = None  # worker → supervisor: answers without a record, by status
     start: str = ""  # worker → supervisor: start this engine
     engine: EngineState | None = None  # supervisor → worker: news of an engine
     drain: bool = False  # supervisor → worker: finish open answers, then exit

@@ -21,6 +21,7 @@ from tokenworks.ledger.record import Record
 DURATION_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 LABELS = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_response_model")
+MAX_SERIES = 500
 TOKEN_CLASSES = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
@@ -63,6 +64,7 @@ class Metrics(Collector):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.inflight = 0
+        self.refused: dict[int, int] = {}
         self._series: dict[tuple[str, str, str], _Series] = {}
         self._written = b""
 
@@ -72,7 +74,9 @@ class Metrics(Collector):
             key = (r.kind, r.provider, r.model)
             series = self._series.get(key)
             if series is None:
-                series = self._series[key] = _Series()
+                if len(self._series) >= MAX_SERIES:  # names that callers make up at an aggregator
+                    key = (r.kind, r.provider, "other")
+                series = self._series.setdefault(key, _Series())
             outcomes = series.outcomes
             outcomes[r.outcome] = outcomes.get(r.outcome, 0) + 1
             series.duration.add(r.latency_us / 1e6)
@@ -85,6 +89,11 @@ class Metrics(Collector):
             tokens[3] += r.output_tokens
             tokens[4] += r.reasoning_tokens
             series.cost_nano_usd += r.cost_nano_usd
+
+    def refuse(self, statuses: dict[int, int]) -> None:
+        """Count requests that were answered without a record: nobody's key, or no journal to write."""
+        for status, count in statuses.items():
+            self.refused[status] = self.refused.get(status, 0) + count
 
     def write(self, inflight: int) -> None:
         """Render to the file, atomically, when anything has changed."""
@@ -119,4 +128,10 @@ class Metrics(Collector):
                 requests.add_metric([*labels, outcome], count)
             cost.add_metric(labels, series.cost_nano_usd / 1e9)
         yield from (duration, first, usage, requests, cost)
+        refused = CounterMetricFamily(
+            "tokenworks_refused_requests", "Requests refused without a record", labels=["status"]
+        )
+        for status, count in list(self.refused.items()):
+            refused.add_metric([str(status)], count)
+        yield refused
         yield GaugeMetricFamily("tokenworks_inflight_requests", "Requests being served", value=self.inflight)

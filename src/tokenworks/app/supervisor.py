@@ -125,7 +125,11 @@ class _Worker(Channel):
     def on_message(self, message: Message) -> None:
         if message.ready:
             self.ready.set()
+            for name in self.supervisor.settings.engines:  # news that came while it was being born
+                self.send(Message(engine=self.supervisor.engines.state(name)))
             self.supervisor.tell_state()
+        if message.refused is not None:
+            self.supervisor.metrics.refuse(message.refused)
         if message.inflight is not None:
             self.inflight = message.inflight
         if message.start:

@@ -66,6 +66,7 @@ class Worker:
         self.settings = settings
         self.loop = loop
         self.stop = asyncio.Event()
+        self.told = 0  # requests in flight, as the supervisor was told last
         self.sweeper = Sweeper(loop)
         self.pool = Pool(loop, settings.upstream, self.sweeper)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
@@ -113,23 +114,31 @@ class Worker:
 
     async def _keep_house(self) -> None:
         prices_at = self.loop.time() + PRICES_EVERY_S
-        told = 0
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            self.gateway.set_clock()
             try:
-                self.keys.reload_if_changed()
-            except StoreError as error:
-                log.error("keys: %s; those known stay valid", error)
-            if told != self.inflight.count():
-                told = self.inflight.count()
-                self.control.send(Message(inflight=told))
-            if not self.journal.healthy and self.gateway.retry_journal():
-                log.warning("journal: writable again")
-            if self.loop.time() >= prices_at:
-                prices_at += PRICES_EVERY_S
-                if refresh_prices(self.catalog):
-                    self.targets.clear()
+                self._keep_house_now()
+                if self.loop.time() >= prices_at:
+                    prices_at += PRICES_EVERY_S
+                    if refresh_prices(self.catalog):
+                        self.targets.clear()
+            except Exception:  # it must go on: without it revoked keys would stay valid
+                log.exception("housekeeping")
+
+    def _keep_house_now(self) -> None:
+        self.gateway.set_clock()
+        if self.told != self.inflight.count():
+            self.told = self.inflight.count()
+            self.control.send(Message(inflight=self.told))
+        if self.gateway.refused:
+            self.control.send(Message(refused=self.gateway.refused))
+            self.gateway.refused = {}
+        if not self.journal.healthy and self.gateway.retry_journal():
+            log.warning("journal: writable again")
+        try:
+            self.keys.reload_if_changed()
+        except StoreError as error:
+            log.error("keys: %s; those known stay valid", error)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import stat
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -146,6 +147,11 @@ def _providers(
             ca_file = _under(folder, provider.ca_file)
             if not ca_file.is_file():
                 raise source.refuse(path, f"ca_file: {ca_file} is no file; give its path", at="ca_file")
+            try:
+                ssl.create_default_context(cafile=str(ca_file))
+            except (ssl.SSLError, OSError) as error:
+                text = f"ca_file: {ca_file} holds no certificates in PEM form ({error})"
+                raise source.refuse(path, text, at="ca_file") from None
             provider = msgspec.structs.replace(provider, ca_file=str(ca_file))
         providers[name] = provider
     return providers

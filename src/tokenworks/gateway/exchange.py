@@ -316,7 +316,8 @@ class Exchange:
         if failed.error.kind == "upstream_timeout":
             outcome = "timeout"
         self.settle(outcome, 200, stream.usage or self._estimate_stream(stream))
-        event = error_event(record.id, self.endpoint.model, failed.error.message, failed.error.status)
+        error = failed.error
+        event = error_event(record.id, self.endpoint.model, error.message, error.status, error.kind)
         self.reply.finish(out + event)
 
     # --- from the caller ----------------------------------------------------------------------

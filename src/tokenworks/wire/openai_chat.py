@@ -190,7 +190,7 @@ def error_message(error: bytes) -> str:
     return " ".join(str(value).split())[:500]
 
 
-def error_event(generation: str, model: str, message: str, code: int) -> bytes:
+def error_event(generation: str, model: str, message: str, code: int, kind: str) -> bytes:
     """The last event of a stream that failed: an error that clients see, and a proper end."""
     chunk = {
         "id": generation,
@@ -198,7 +198,7 @@ def error_event(generation: str, model: str, message: str, code: int) -> bytes:
         "created": 0,
         "model": model,
         "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
-        "error": {"code": code, "message": message, "type": "upstream_error"},
+        "error": {"code": code, "message": message, "type": kind},
     }
     return b"data: %b\n\ndata: [DONE]\n\n" % _encode(chunk)
 
