@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from serving import acme, chat, serving
 
-from tokenworks.app.metrics import DURATION_S, FIRST_TOKEN_S, TOKEN_CLASSES, Metrics
+from tokenworks.app.metrics import DURATION_S, FIRST_TOKEN_S, MAX_SERIES, TOKEN_CLASSES, Metrics
 from tokenworks.ledger.record import Record
 from tokenworks.providers.scripted import Reply, Script, Tokens, running
 

@@ -636,7 +636,7 @@ def test_garbage_never_raises(pieces: list[bytes]) -> None:
 
 
 def test_the_event_of_an_error_ends_the_stream_for_every_client() -> None:
-    data = error_event("gen-1", "acme/fast", 'acme: "broken"\n', 502, "upstream_error")
+    data = error_event("gen-1", "acme/fast", 'acme: "broken"\n', 504, "upstream_timeout")
     events = list(sse.events(data))
     assert events[1] == DONE
     value = values(data)[0]
