@@ -66,10 +66,11 @@ class Metrics(Collector):
         self.inflight = 0
         self.refused: dict[int, int] = {}
         self._series: dict[tuple[str, str, str], _Series] = {}
-        self._written = b""
+        self._changed = True
 
     def observe(self, records: Sequence[Record]) -> None:
         """Count freshly stored records (called by the drainer, once for each record)."""
+        self._changed = True
         for r in records:
             key = (r.kind, r.provider, r.model)
             series = self._series.get(key)
@@ -92,18 +93,18 @@ class Metrics(Collector):
 
     def refuse(self, statuses: dict[int, int]) -> None:
         """Count requests that were answered without a record: nobody's key, or no journal to write."""
+        self._changed = True
         for status, count in statuses.items():
             self.refused[status] = self.refused.get(status, 0) + count
 
     def write(self, inflight: int) -> None:
         """Render to the file, atomically, when anything has changed."""
-        self.inflight = inflight
-        text = generate_latest(self)
-        if text != self._written or not self.path.exists():
-            part = self.path.with_suffix(".part")
-            part.write_bytes(text)
-            part.replace(self.path)
-            self._written = text
+        if inflight == self.inflight and not self._changed:
+            return
+        self.inflight, self._changed = inflight, False
+        part = self.path.with_suffix(".part")
+        part.write_bytes(generate_latest(self))
+        part.replace(self.path)
 
     def collect(self) -> Iterable[Metric]:
         duration = HistogramMetricFamily(

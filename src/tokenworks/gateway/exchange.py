@@ -37,6 +37,7 @@ MAX_ERROR_BODY = 64 * 1024
 LAST_WORDS_S = 0.05  # that a provider's answer is still listened to when the caller has left
 JOIN_BELOW = 8 * 1024  # copying less than this is cheaper than another write
 _SSE_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+_NO_HEADERS: dict[bytes, bytes] = {}
 BYTES_PER_TOKEN = 4  # of English text, for estimates where no provider told the tokens
 
 
@@ -184,8 +185,12 @@ class Exchange:
         if self.gone:
             self._last_words(data, end)
             return
-        if self.stream is not None:
-            self._relay(self.stream, data, end)
+        stream = self.stream
+        if stream is not None:
+            if self.streaming and not end:
+                self._pass_on(stream, data)
+            else:
+                self._relay(stream, data, end)
             return
         parts = self.parts
         if end:
@@ -255,7 +260,22 @@ class Exchange:
 
     # --- streams ------------------------------------------------------------------------------
 
+    def _pass_on(self, stream: ChatStream, data: bytes) -> None:
+        """A chunk in the middle of a stream: nearly all there are."""
+        try:
+            out = stream.feed(data)
+        except ValueError as error:
+            self._cancel()
+            self._answer_failed(failure.of_content(self.endpoint.provider, str(error)))
+            return
+        if stream.done:
+            self._finish(stream, out, False)
+        elif out:
+            self.gateway.inflight.touch(self.slot, stream.events)
+            self.reply.write(out)
+
     def _relay(self, stream: ChatStream, data: bytes, end: bool) -> None:
+        """The first and the last of a stream."""
         try:
             out = stream.feed(data) if data else b""
             if end and not stream.done:
@@ -286,7 +306,7 @@ class Exchange:
         reply = self.reply
         if reply.request is not None:
             reply.release_body(reply.request)
-            reply.request.headers = {}
+            reply.request.headers = _NO_HEADERS
         reply.start(200, b"%bx-generation-id: %b\r\n" % (_SSE_HEAD, self.record.id.encode()))
 
     def _finish(self, stream: ChatStream, out: bytes, end: bool) -> None:

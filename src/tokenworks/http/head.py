@@ -46,6 +46,7 @@ class Heads:
     """Heads known to one worker, shared by connections that send the same."""
 
     def __init__(self) -> None:
+        self.last: Head | None = None  # learnt last: a good guess for a new connection
         self._known: dict[tuple[bytes, bytes], Head] = {}
 
     def learn(self, data: bytes, body: bytes, target: bytes, headers: dict[bytes, bytes]) -> Head | None:

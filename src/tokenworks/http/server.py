@@ -37,6 +37,8 @@ WRITE_HIGH_WATER = 64 * 1024
 LINGER_S = 10.0  # for a client that is still sending to notice that it was refused
 MANY_PARTS = 4096
 SMALL_BODY = 64 * 1024  # smaller bodies, once whole, are not counted as held
+_NOTHING: list[bytes] = []  # stand for what a connection without a parser does not have
+_BETWEEN: list[None] = [None]
 STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 600)}
 STATUS_LINES |= {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 JSON_TYPE = b"content-type: application/json\r\n"
@@ -67,8 +69,8 @@ class Listener:
         self.draining = False
         self.idle = asyncio.Event()
 
-    def __call__(self) -> ClientConnection:
-        return ClientConnection(self)
+    def __call__(self) -> asyncio.BaseProtocol:
+        return cast(asyncio.BaseProtocol, ClientConnection(self))  # by shape
 
     def drain(self) -> None:
         """Refuse new requests from now on; connections without an open answer are closed.
@@ -89,8 +91,11 @@ class Listener:
             connection.transport.close()
 
 
-class ClientConnection(asyncio.Protocol):
-    """One client. Also the reply object that handlers write to."""
+class ClientConnection:
+    """One client, as an asyncio protocol. Also the reply object that handlers write to.
+
+    The base class is left out: the event loop needs none, and compiled classes can have none.
+    """
 
     __slots__ = (
         "answering",
@@ -123,21 +128,15 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, listener: Listener) -> None:
         self.listener = listener
         self.transport: asyncio.Transport = None  # type: ignore[assignment]  # set before any other callback
-        self.raw_headers: dict[bytes, bytes] = {}
-        self.urls: list[bytes] = []
-        self.parts: list[bytes] = []
-        self.between: list[None] = [None]  # not empty: the parser stands between two requests
-        self.on_message_begin = self.between.clear
-        self.on_header = self.raw_headers.setdefault
-        self.on_url = self.urls.append
-        self.on_body = self.parts.append
-        self.parser = httptools.HttpRequestParser(self)
+        self.parser: httptools.HttpRequestParser | None = None  # made when it is needed first
+        self.parts = _NOTHING
+        self.between = _BETWEEN  # not empty: the parser stands between two requests
         self.headers: dict[bytes, bytes] | None = None  # of the request being read, once they are whole
         self.pending = 0  # bytes read of a request that is not whole yet
         self.held = 0  # of these, what counts as held by a body
         self.joined = 0  # parts that are many pieces in one
         self.fresh = b""  # what was just read, where it began with a request
-        self.head: Head | None = None  # of the last request
+        self.head = listener.heads.last  # of the last request; here, as a guess, of anybody's
         self.exchange: Exchange | None = None
         self.request: Request | None = None  # the one being answered
         self.queue: deque[Request] | None = None  # pipelined behind it
@@ -171,7 +170,7 @@ class ClientConnection(asyncio.Protocol):
         if self.request is not None:
             self.release_body(self.request)
             self.request = None
-        self.parser = None  # type: ignore[assignment]  # breaks the reference cycle with its callbacks
+        self.parser = None  # breaks the reference cycle with its callbacks
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_gone()
@@ -181,6 +180,10 @@ class ClientConnection(asyncio.Protocol):
         self.listener.buffered -= self.held
         self.held = 0
         self.parts.clear()
+
+    def eof_received(self) -> bool | None:
+        """The client has closed its side: as good as gone, the transport closes."""
+        return None
 
     def pause_writing(self) -> None:
         self.slow = True
@@ -238,16 +241,17 @@ class ClientConnection(asyncio.Protocol):
                     self._again(head, body)
                     return
             self.fresh = data
+        parser = self.parser or self._make_parser()
         self.pending += len(data)
         rest: bytes | memoryview = data
         try:
             while True:
                 try:
-                    self.parser.feed_data(rest)
+                    parser.feed_data(rest)
                     break
                 except httptools.HttpParserUpgrade as upgrade:
                     rest = memoryview(rest)[upgrade.args[0] :]
-                    self._ignore_upgrade()
+                    parser = self._ignore_upgrade(parser)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             if not isinstance(cause, TokenworksError):
@@ -261,6 +265,19 @@ class ClientConnection(asyncio.Protocol):
             self.fresh = b""
             if self.pending:
                 self._partly(len(data))
+
+    def _make_parser(self) -> httptools.HttpRequestParser:
+        """A connection that brings nothing but heads known before needs none, and saves its memory."""
+        self.raw_headers: dict[bytes, bytes] = {}
+        self.urls: list[bytes] = []
+        self.parts = []
+        self.between = [None]
+        self.on_message_begin = self.between.clear
+        self.on_header = self.raw_headers.setdefault
+        self.on_url = self.urls.append
+        self.on_body = self.parts.append
+        self.parser = parser = httptools.HttpRequestParser(self)
+        return parser
 
     def _again(self, head: Head, body: bytes) -> None:
         """A whole request whose head the parser has judged before."""
@@ -281,7 +298,7 @@ class ClientConnection(asyncio.Protocol):
             head = self.listener.heads.learn(data, request.body, request.target, request.headers)
             if head is not None:
                 head.handler = handler
-            self.head = request.head = head
+            self.head = request.head = self.listener.heads.last = head
 
     def _partly(self, size: int) -> None:
         """Part of a request has come: limits and timeouts that a whole one needs no longer."""
@@ -313,7 +330,8 @@ class ClientConnection(asyncio.Protocol):
         return TooLarge(f"request body exceeds {limit} MiB; send less or raise server.max_body_mib")
 
     def on_headers_complete(self) -> None:
-        listener = self.listener
+        listener, parser = self.listener, self.parser
+        assert parser is not None
         raw = self.raw_headers
         self.headers = headers = {name.lower(): value for name, value in raw.items()}
         if self.pending > listener.max_head:  # rarely: mostly it is the body that makes it long
@@ -323,7 +341,7 @@ class ClientConnection(asyncio.Protocol):
         length = headers.get(b"content-length")
         if length is not None and int(length) > listener.max_body:
             raise self._body_too_large()
-        version = self.parser.get_http_version()
+        version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
             raise BadRequest(f"HTTP version {version} is not supported here; use HTTP/1.1")
         if b"transfer-encoding" in headers and (
@@ -332,7 +350,7 @@ class ClientConnection(asyncio.Protocol):
             or len(headers) < len(raw)  # a name in two spellings: perhaps this one
         ):
             raise BadRequest("only the transfer encoding 'chunked' is supported, once and on HTTP/1.1")
-        if b"upgrade" in headers and self.parser.should_upgrade():
+        if b"upgrade" in headers and parser.should_upgrade():
             return  # llhttp stops here, see _ignore_upgrade
         if b"expect" in headers:
             if headers[b"expect"].lower() != b"100-continue":
@@ -342,7 +360,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         parser, parts, urls, headers = self.parser, self.parts, self.urls, self.headers
-        assert headers is not None
+        assert parser is not None and headers is not None
         if self.closing or (b"upgrade" in headers and parser.should_upgrade()):
             return  # nobody would read an answer any more, or not the end of the message: see _ignore_upgrade
         body = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -370,13 +388,13 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._dispatch(request)
 
-    def _ignore_upgrade(self) -> None:
+    def _ignore_upgrade(self, parser: httptools.HttpRequestParser) -> httptools.HttpRequestParser:
         """Go on in HTTP/1.1 when a client offers an upgrade (Java's client offers h2c by default).
 
         llhttp stops behind the head of such a request, without its body; a fresh parser is fed the
         same head without the offer.
         """
-        headers, method, version = self.headers, self.parser.get_method(), self.parser.get_http_version()
+        headers, method, version = self.headers, parser.get_method(), parser.get_http_version()
         if headers is None or method == b"CONNECT":
             raise BadRequest("CONNECT and what follows it is not supported")
         lines = [b"%b %b HTTP/%b" % (method, b"".join(self.urls), version.encode())]
@@ -384,8 +402,9 @@ class ClientConnection(asyncio.Protocol):
         self.raw_headers.clear()
         self.urls.clear()
         self.headers = None
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.feed_data(b"\r\n".join([*lines, b"", b""]))
+        self.parser = fresh = httptools.HttpRequestParser(self)
+        fresh.feed_data(b"\r\n".join([*lines, b"", b""]))
+        return fresh
 
     def _dispatch(self, request: Request) -> None:
         self.request = request

@@ -152,7 +152,7 @@ class Origin:
         for address in allowed:
             try:
                 _, protocol = await loop.create_connection(
-                    lambda: UpstreamConnection(self),
+                    lambda: UpstreamConnection(self),  # type: ignore[type-var]  # by shape, not by base class
                     str(address),
                     self.port,
                     ssl=self.tls,
@@ -226,8 +226,8 @@ class Pool:
             task.cancel()
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """One connection to a provider, carrying one call at a time."""
+class UpstreamConnection:
+    """One connection to a provider, as an asyncio protocol, carrying one call at a time."""
 
     __slots__ = (
         "call",
@@ -343,6 +343,16 @@ class UpstreamConnection(asyncio.Protocol):
             detail = f"connection closed {when}" + (f" ({exc})" if exc else "")
             call.call_failed("closed", detail)
 
+    def eof_received(self) -> bool | None:
+        """The provider has closed its side: the transport closes."""
+        return None
+
+    def pause_writing(self) -> None:
+        """A request is written whole: there is nothing to hold back."""
+
+    def resume_writing(self) -> None:
+        """See ``pause_writing``."""
+
     def expire(self) -> None:
         call, self.call = self.call, None
         self.transport.abort()
@@ -375,6 +385,7 @@ class UpstreamConnection(asyncio.Protocol):
             call.answer_head(self.status, self)
             if self.call is not call:
                 return
+            self.raw_headers.clear()  # who wanted one has looked
         pieces = self.pieces
         if self.complete:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
