@@ -99,7 +99,7 @@ class Metrics(Collector):
 
     def write(self, inflight: int) -> None:
         """Render to the file, atomically, when anything has changed."""
-        if inflight == self.inflight and not self._changed:
+        if inflight == self.inflight and not self._changed and self.path.exists():
             return
         self.inflight, self._changed = inflight, False
         part = self.path.with_suffix(".part")
