@@ -23,8 +23,9 @@ import msgspec
 from tokenworks.config.settings import ServerSettings
 from tokenworks.engines.answer import Answer, UsageSum
 from tokenworks.errors import BadRequest, NotFound, TokenworksError, Unauthorized, Unavailable, render
+from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.request import Request
-from tokenworks.http.server import JSON_TYPE, ClientConnection, Listener
+from tokenworks.http.server import ClientConnection, Listener
 from tokenworks.http.timers import Sweeper
 from tokenworks.wire.peek import Fields, flag, peek, raw
 

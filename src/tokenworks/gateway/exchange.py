@@ -15,7 +15,8 @@ from tokenworks.engines.manager import EngineState
 from tokenworks.errors import Unavailable
 from tokenworks.gateway import failure
 from tokenworks.gateway.failure import Failure
-from tokenworks.http.server import JSON_TYPE, ClientConnection
+from tokenworks.http.reply import JSON_TYPE
+from tokenworks.http.server import ClientConnection
 from tokenworks.http.upstream import UpstreamConnection
 from tokenworks.ledger.record import Record
 from tokenworks.providers.target import Target

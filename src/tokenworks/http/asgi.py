@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from tokenworks.errors import TokenworksError, openai_body
+from tokenworks.http.reply import JSON_TYPE, STATUS_LINES
 from tokenworks.http.request import Request
-from tokenworks.http.server import JSON_TYPE, STATUS_LINES, ClientConnection
+from tokenworks.http.server import ClientConnection
 
 log = logging.getLogger(__name__)
 

@@ -45,3 +45,13 @@ class Exchange(Protocol):
 
     def shut_down(self) -> None:
         """The server's deadline has come: end the answer as well as can be done now."""
+
+
+def origin_form(target: bytes) -> bytes:
+    """``/path?query`` of a target in absolute form (RFC 9112 §3.2.2); other targets as they are."""
+    _, scheme, rest = target.partition(b"://")
+    if not scheme:
+        return target
+    start = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
+    path = rest[start:]
+    return path if path.startswith(b"/") else b"/" + path

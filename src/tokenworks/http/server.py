@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import cast
 
 import httptools
@@ -27,9 +26,9 @@ from tokenworks.errors import (
     TooLarge,
     Unavailable,
 )
-from tokenworks.errors import render as render_error
 from tokenworks.http.head import Head, Heads
-from tokenworks.http.request import Exchange, Request
+from tokenworks.http.reply import Reply
+from tokenworks.http.request import Exchange, Request, origin_form
 from tokenworks.http.timers import NEVER, Sweeper
 
 MAX_PIPELINED = 32
@@ -39,9 +38,6 @@ MANY_PARTS = 4096
 SMALL_BODY = 64 * 1024  # smaller bodies, once whole, are not counted as held
 _NOTHING: list[bytes] = []  # stand for what a connection without a parser does not have
 _BETWEEN: list[None] = [None]
-STATUS_LINES = {status: b"HTTP/1.1 %d \r\n" % status for status in range(200, 600)}
-STATUS_LINES |= {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
-JSON_TYPE = b"content-type: application/json\r\n"
 _SLASH = ord("/")
 
 _SPECIAL = frozenset((b"expect", b"upgrade", b"transfer-encoding"))
@@ -91,16 +87,12 @@ class Listener:
             connection.transport.close()
 
 
-class ClientConnection:
-    """One client, as an asyncio protocol. Also the reply object that handlers write to.
-
-    The base class is left out: the event loop needs none, and compiled classes can have none.
-    """
+class ClientConnection(Reply):
+    """One client, as an asyncio protocol; its answering half is what handlers write to."""
 
     __slots__ = (
         "answering",
         "between",
-        "chunked",
         "closing",
         "deadline",
         "exchange",
@@ -109,7 +101,6 @@ class ClientConnection:
         "headers",
         "held",
         "joined",
-        "listener",
         "on_body",
         "on_header",
         "on_message_begin",
@@ -119,9 +110,7 @@ class ClientConnection:
         "pending",
         "queue",
         "raw_headers",
-        "request",
         "slow",
-        "transport",
         "urls",
     )
 
@@ -456,56 +445,6 @@ class ClientConnection:
 
     # --- replying -----------------------------------------------------------------------------
 
-    def fail(self, error: TokenworksError) -> None:
-        """Send ``error`` as the whole answer."""
-        extra = b""
-        if error.retry_after_s is not None:
-            extra = b"retry-after: %d\r\n" % max(1, round(error.retry_after_s))
-        self.send(error.status, JSON_TYPE + extra, render_error(error))
-
-    def send(self, status: int, headers: bytes, body: bytes) -> None:
-        """The whole answer. ``headers`` are complete lines without content-length."""
-        request = self.request
-        if request is None:
-            return
-        if request.method == b"HEAD" or status == 204 or status == 304:
-            body, length = b"", b""
-        else:
-            length = b"content-length: %d\r\n" % len(body)
-        if request.keep_alive and not self.listener.draining:
-            end = b"connection: keep-alive\r\n\r\n" if request.http10 else b"\r\n"
-        else:
-            request.keep_alive = False
-            end = b"connection: close\r\n\r\n"
-        self.transport.write(b"".join((STATUS_LINES[status], headers, length, end, body)))
-        self._done()
-
-    def start(self, status: int, headers: bytes) -> None:
-        """Begin a streamed answer; ``write`` and ``finish`` follow."""
-        request = self.request
-        if request is None:
-            return
-        self.chunked = not request.http10
-        if request.http10 or self.listener.draining:
-            request.keep_alive = False
-        framing = b"transfer-encoding: chunked\r\n" if self.chunked else b""
-        close = b"" if request.keep_alive else b"connection: close\r\n"
-        self.transport.write(b"".join((STATUS_LINES[status], headers, framing, close, b"\r\n")))
-
-    def write(self, data: bytes) -> None:
-        """One piece of a streamed answer."""
-        if self.chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self.transport.write(data)
-
-    def finish(self, data: bytes = b"") -> None:
-        """The last piece (may be empty) and the end of a streamed answer."""
-        if self.chunked:
-            data = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n"
-        if data:
-            self.transport.write(data)
-        self._done()
-
     def abort(self) -> None:
         """Cut the connection: the only honest end of an answer whose length was promised."""
         self.exchange = None
@@ -552,13 +491,3 @@ class ClientConnection:
         if len(self.queue) == MAX_PIPELINED:
             self.transport.resume_reading()
         self._dispatch(request)
-
-
-def origin_form(target: bytes) -> bytes:
-    """``/path?query`` of a target in absolute form (RFC 9112 §3.2.2); other targets as they are."""
-    _, scheme, rest = target.partition(b"://")
-    if not scheme:
-        return target
-    start = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
-    path = rest[start:]
-    return path if path.startswith(b"/") else b"/" + path

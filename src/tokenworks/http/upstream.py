@@ -9,8 +9,6 @@ stale one is replaced while nothing has been sent; once bytes are out, nothing i
 from __future__ import annotations
 
 import asyncio
-import functools
-import ipaddress
 import select
 import socket
 import ssl
@@ -18,10 +16,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol, cast
 
-import certifi
 import httptools
 
 from tokenworks.config.settings import UpstreamSettings
+from tokenworks.http.addresses import is_public, tls_context
 from tokenworks.http.timers import NEVER, TICK_S, Sweeper
 
 MAX_HEAD = 256 * 1024
@@ -448,38 +446,3 @@ class UpstreamConnection:
         if self.head_seen:
             self.complete = True
             self.reusable = self.parser.should_keep_alive() and not self.until_close
-
-
-def is_public(address: str) -> bool:
-    """False for loopback, private, link-local, shared (CGNAT), multicast and reserved addresses.
-
-    IPv4 inside IPv6 (mapped, 6to4, Teredo, NAT64) is judged by the IPv4 address it reaches; other
-    IPv6 must lie in the part that is in use as global unicast (IANA: 2000::/3).
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if inner is None and ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(str(inner))
-        if ip not in _GLOBAL_UNICAST:
-            return False
-    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _RESERVED)
-
-
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-# What older versions of ``ipaddress`` call global: protocol assignments, 6to4 relays, documentation.
-_RESERVED = [ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")]
-
-
-@functools.cache
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Certificates are checked against the system's roots, certifi's where the system has none."""
-    context = ssl.create_default_context()
-    if not context.get_ca_certs():
-        context.load_verify_locations(certifi.where())
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context
