@@ -21,7 +21,7 @@ test: lint $(VENV)/.model
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.dev
-	@exec $(BIN)/python bench/gateway.py $(ARGS)
+	@exec $(BIN)/python bench/gateway.py $(or $(ARGS),--quick)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
