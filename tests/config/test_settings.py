@@ -75,3 +75,14 @@ def test_the_config_of_the_readme_loads(tmp_path: Path) -> None:
     (tmp_path / "tokenworks.toml").write_text(example)
     settings = load(tmp_path, env={"ACME_API_KEY": "k"})
     assert settings.providers["acme"].models[0].id == "acme/fast"
+
+
+@pytest.mark.parametrize(
+    ("host", "on_loopback"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("0.0.0.0", False),
+     ("192.168.1.2", False), ("::", False), ("example.com", False)],
+)  # fmt: skip
+def test_without_a_key_only_where_nobody_else_can_ask(host: str, on_loopback: bool) -> None:
+    assert ServerSettings(host=host).on_loopback is on_loopback
+    assert ServerSettings(host=host).keyless is on_loopback
+    assert not ServerSettings(host=host, keyless_local=False).keyless

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from fastapi import APIRouter, Request, Response
 
 from tokenworks.errors import Forbidden
@@ -24,18 +22,11 @@ async def healthz() -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """Counted over all workers, at most a second old. On a public address it takes an admin key."""
     settings = request.app.state.settings
-    if not _loopback(settings.server.host):
+    if not settings.server.on_loopback:
         _require_admin(request)
     path = settings.home / "run" / "metrics.prom"
     text = path.read_bytes() if path.exists() else b""
     return Response(text, media_type=TEXT)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _require_admin(request: Request) -> None:

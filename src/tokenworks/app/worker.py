@@ -13,6 +13,7 @@ import sys
 
 import uvloop
 
+from tokenworks.api.app import PREFIXES
 from tokenworks.api.app import build as build_api
 from tokenworks.app.handover import Birth, Channel, Message, unpack
 from tokenworks.catalog.load import load as load_catalog
@@ -83,7 +84,7 @@ class Worker:
             settings, self.keys, self.catalog, self.targets, self.engines, self.journal, self.inflight
         )
         self.api = build_api(settings, self.catalog, self.store, self.keys)
-        hot = {prefix + b"/v1/chat/completions": self.gateway.chat for prefix in (b"", b"/api")}
+        hot = {f"{prefix}/v1/chat/completions".encode(): self.gateway.chat for prefix in PREFIXES}
         self.listener = Listener(settings.server, self.sweeper, hot, AsgiBridge(self.api, loop))
 
     async def run(self) -> None:

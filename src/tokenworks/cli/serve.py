@@ -111,12 +111,7 @@ def _curl(url: str, settings: Settings, prepared: Prepared, models: list[str]) -
     body = {"model": model, "messages": [{"role": "user", "content": "Say hello."}]}
     key = "$TOKENWORKS_KEY" if prepared.key is None else prepared.key[1]
     parts = [f"curl {url}/v1/chat/completions", "-H 'content-type: application/json'"]
-    if own is None or not keyless(settings):
+    if own is None or not settings.server.keyless:
         parts.append(f'-H "authorization: Bearer {key}"')
     parts.append("-d " + shlex.quote(json.dumps(body, separators=(",", ":"))))
     return " ".join(parts)
-
-
-def keyless(settings: Settings) -> bool:
-    """May requests from this machine use the models that run here without a key?"""
-    return settings.server.keyless_local and settings.server.host in ("127.0.0.1", "localhost", "::1")

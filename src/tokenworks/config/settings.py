@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,21 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     write_timeout_s: float = 300.0  # a client that reads nothing of a waiting answer
     drain_s: float = 30.0  # after SIGTERM, for open answers to finish
     keyless_local: bool = True  # on loopback, requests without a key may use models of our own engines
+
+    @property
+    def on_loopback(self) -> bool:
+        """Nobody but this machine can reach it."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def keyless(self) -> bool:
+        """Requests without a key may use what runs here: only thinkable where only this machine asks."""
+        return self.keyless_local and self.on_loopback
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -188,10 +188,7 @@ class Exchange:
             return
         stream = self.stream
         if stream is not None:
-            if self.streaming and not end:
-                self._pass_on(stream, data)
-            else:
-                self._relay(stream, data, end)
+            self._relay(stream, data, end)
             return
         parts = self.parts
         if end:
@@ -203,8 +200,7 @@ class Exchange:
             parts.append(data)
         self.size += len(data)
         if self.size > (MAX_ERROR_BODY if self.status != 200 else self.gateway.max_response):
-            self._cancel()
-            self._answer_failed(failure.of_content(self.endpoint.provider, "larger than allowed here"))
+            self._unusable("larger than allowed here")
 
     def call_failed(self, kind: str, detail: str) -> None:
         if self.gone:
@@ -212,6 +208,11 @@ class Exchange:
             return
         endpoint = self.endpoint
         self._answer_failed(failure.of_transport(endpoint.provider, kind, detail, endpoint.engine))
+
+    def _unusable(self, detail: str) -> None:
+        """What the provider sends is no answer: no more of it is wanted."""
+        self._cancel()
+        self._answer_failed(failure.of_content(self.endpoint.provider, detail))
 
     def _answer_failed(self, failed: Failure) -> None:
         self.upstream = None
@@ -261,35 +262,17 @@ class Exchange:
 
     # --- streams ------------------------------------------------------------------------------
 
-    def _pass_on(self, stream: ChatStream, data: bytes) -> None:
-        """A chunk in the middle of a stream: nearly all there are."""
-        try:
-            out = stream.feed(data)
-        except ValueError as error:
-            self._cancel()
-            self._answer_failed(failure.of_content(self.endpoint.provider, str(error)))
-            return
-        if stream.done:
-            self._finish(stream, out, False)
-        elif out:
-            self.gateway.inflight.touch(self.slot, stream.events)
-            self.reply.write(out)
-
     def _relay(self, stream: ChatStream, data: bytes, end: bool) -> None:
-        """The first and the last of a stream."""
         try:
             out = stream.feed(data) if data else b""
             if end and not stream.done:
                 out += stream.flush()
         except ValueError as error:
-            self._cancel()
-            self._answer_failed(failure.of_content(self.endpoint.provider, str(error)))
+            self._unusable(str(error))
             return
         if not self.streaming:
             if stream.error or (end and not out):
-                self._cancel()
-                reason = stream.error or "an empty stream"
-                self._answer_failed(failure.of_content(self.endpoint.provider, reason))
+                self._unusable(stream.error or "an empty stream")
                 return
             if not out:
                 return

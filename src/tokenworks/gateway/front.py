@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import logging
 import secrets
@@ -66,7 +65,7 @@ class Gateway:
         self.inflight = inflight
         self.max_response = settings.upstream.max_response_mib << 20
         self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
-        self._local = Key(id="local", name="local", role="member") if _keyless(settings) else None
+        self._local = Key(id="local", name="local", role="member") if settings.server.keyless else None
         self.clock_offset_ns = 0
         self.set_clock()
         self._vouched: list[int] = []
@@ -112,7 +111,6 @@ class Gateway:
             record.latency_us = (time.perf_counter_ns() - started) // 1000
             self.journal.append(record)
             reply.fail(error)
-            return
 
     def vouch(self, slot: int, record: Record) -> None:
         """The journal could not be written: keep ``record`` in its in-flight slot until it can."""
@@ -198,17 +196,6 @@ class Gateway:
 
 def _label(value: bytes) -> str:
     return value.decode("utf-8", "replace")[:MAX_LABEL]
-
-
-def _keyless(settings: Settings) -> bool:
-    """Requests without a key are only thinkable where nobody but this machine can reach us."""
-    host = settings.server.host
-    if host == "localhost":
-        return settings.server.keyless_local
-    try:
-        return settings.server.keyless_local and ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _same_host(headers: dict[bytes, bytes]) -> bool:

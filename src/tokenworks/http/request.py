@@ -8,7 +8,7 @@ from tokenworks.http.head import Head
 
 
 class Request:
-    """Header names are lower case (of a repeated header the last stands); ``body`` is whole."""
+    """``body`` is whole. Header names are lower case; of one repeated in one spelling the first stands."""
 
     __slots__ = ("body", "head", "headers", "held", "http10", "keep_alive", "method", "target")
 

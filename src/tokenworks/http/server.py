@@ -4,7 +4,7 @@ A request is handed to a handler when its last byte has arrived. While it is ans
 (pipelined) requests of the same connection wait in order. The handler gets the connection as
 its ``reply``: ``send`` for a whole answer, or ``start``/``write``/``finish`` for a stream.
 
-The parser calls containers' own C methods for what needs no thought (``dict.__setitem__`` for
+The parser calls containers' own C methods for what needs no thought (``dict.setdefault`` for
 headers, ``list.append`` for the body): a Python frame per header would cost more than the parsing.
 """
 
@@ -443,7 +443,7 @@ class ClientConnection(Reply):
         self._arm(self.listener.settings.write_timeout_s if self.slow else LINGER_S)
         self.transport.write_eof()
 
-    # --- replying -----------------------------------------------------------------------------
+    # --- the end of an answer -----------------------------------------------------------------
 
     def abort(self) -> None:
         """Cut the connection: the only honest end of an answer whose length was promised."""
