@@ -21,7 +21,7 @@ from tokenworks.http.upstream import UpstreamConnection
 from tokenworks.ledger.record import Record
 from tokenworks.providers.target import Target
 from tokenworks.schema import Endpoint, Usage
-from tokenworks.wire.openai_chat import (
+from tokenworks.wire.openai_chat.relay import (
     ChatRequest,
     ChatStream,
     answer_usage,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenworks.errors import BadRequest, RateLimited, TokenworksError, TooLarge, Unavailable, UpstreamError
 from tokenworks.errors import UpstreamTimeout as Timeout
-from tokenworks.wire.openai_chat import error_message
+from tokenworks.wire.openai_chat.relay import error_message
 from tokenworks.wire.peek import peek
 
 # The request itself is at fault: another endpoint would refuse it too.

@@ -23,7 +23,7 @@ from tokenworks.plans.keys import Key, KeyBook
 from tokenworks.providers.target import Target, Targets
 from tokenworks.routing import order
 from tokenworks.schema import Endpoint
-from tokenworks.wire.openai_chat import ChatRequest
+from tokenworks.wire.openai_chat.relay import ChatRequest
 from tokenworks.wire.peek import text
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from tokenworks.config.settings import ProviderSettings
 from tokenworks.errors import ConfigError
 from tokenworks.http.upstream import Origin, Pool
 from tokenworks.schema import Endpoint, Provider
-from tokenworks.wire.openai_chat import answer_names
+from tokenworks.wire.openai_chat.relay import answer_names
 from tokenworks.wire.peek import raw
 
 CHAT_PATH = "/chat/completions"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Price, Usage
 from tokenworks.wire import openai_chat, sse
-from tokenworks.wire.openai_chat import (
+from tokenworks.wire.openai_chat.relay import (
     CONTROLS,
     ChatRequest,
     ChatStream,

@@ -1,0 +1,1 @@
+"""Anthropic's messages: ``request``, ``answer`` and ``stream`` translate, ``relay`` passes on."""

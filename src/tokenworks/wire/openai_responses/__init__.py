@@ -1,0 +1,1 @@
+"""OpenAI's responses: ``request``, ``answer`` and ``stream`` translate, ``relay`` passes on."""
