@@ -103,6 +103,7 @@ class Model(msgspec.Struct, frozen=True):
     released: str = ""  # ISO date
     aliases: tuple[str, ...] = ()
     source: str = ""
+    supported_parameters: tuple[str, ...] | None = None  # request fields that it understands; None: unknown
 
     def __post_init__(self) -> None:
         if self.context_length <= 0:
@@ -113,11 +114,14 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """Who serves models, and how to reach them. Never named by a caller, only by configuration."""
+    """Who serves models, and how to reach them. Never named by a caller, only by configuration.
+
+    ``more_wires`` are the further protocols it speaks, each with its own base URL.
+    """
 
     name: str
     title: str
-    wire: str  # "openai_chat", later "openai_responses", "anthropic_messages"
+    wire: str  # "openai_chat" | "openai_responses" | "anthropic_messages"
     base_url: str
     country: str = ""
     auth: str = "bearer"  # "bearer" | "x-api-key" | "none"
@@ -128,6 +132,13 @@ class Provider(msgspec.Struct, frozen=True):
     quirks: tuple[str, ...] = ()
     source: str = ""
     checked: str = ""
+    more_wires: tuple[tuple[str, str], ...] = ()  # (wire, base URL)
+    trains_on_prompts: bool | None = None  # None: not known, counts as yes where a caller forbids it
+    zero_retention: bool = False  # keeps nothing of a request once it is answered
+
+    def base_url_of(self, wire: str) -> str | None:
+        """Where it speaks ``wire``; None where it does not."""
+        return self.base_url if wire == self.wire else dict(self.more_wires).get(wire)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -140,3 +151,11 @@ class Endpoint(msgspec.Struct, frozen=True):
     context_length: int
     max_output_tokens: int | None = None
     engine: str | None = None  # name of the local engine that serves it, if we run it
+    quantization: str = ""  # of the weights: "int4" "int8" "fp4" "fp6" "fp8" "fp16" "bf16" "fp32", "" unknown
+    supported_parameters: tuple[str, ...] | None = None  # request fields honoured here; None: unknown
+    input_modalities: tuple[str, ...] = ("text",)
+
+    @property
+    def tag(self) -> str:
+        """What names it in the ledger, in statistics and to callers: ``provider/quantization``."""
+        return f"{self.provider}/{self.quantization}" if self.quantization else self.provider

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -27,6 +27,8 @@ class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     write_timeout_s: float = 300.0  # a client that reads nothing of a waiting answer
     drain_s: float = 30.0  # after SIGTERM, for open answers to finish
     keyless_local: bool = True  # on loopback, requests without a key may use models of our own engines
+    comment_after_s: float = 10.0  # silence of a stream that waits for its provider; then a comment is sent
+    cache_mib: int = 64  # answers kept by one worker for callers who ask for the response cache; 0: none
 
     @property
     def on_loopback(self) -> bool:
@@ -55,6 +57,17 @@ class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_response_mib: int = 64  # of an answer that is not streamed
 
 
+class RoutingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[routing]``: which endpoint of a model is asked, and which one next."""
+
+    policy: Literal["balanced", "price", "throughput", "latency"] = "balanced"  # where a caller names none
+    retry_within_s: float = 120.0  # since the request came; later no further endpoint is tried
+    affinity_s: float = 600.0  # a session that was silent for longer is no longer kept to its endpoint
+    breaker_failures: int = 5  # in a row, or half of the last minute's: the endpoint rests
+    breaker_rest_s: float = 15.0  # before one request may try it again; doubles up to 16 times
+    hedge_percentile: float = 0.0  # of an endpoint's time to first token; then a second one is asked. 0: never
+
+
 class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[ledger]``: journal and store."""
 
@@ -77,6 +90,21 @@ class ProviderModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     cache_read_mtok: float | None = None
     cache_write_mtok: float | None = None
     aliases: tuple[str, ...] = ()
+    quantization: str = ""  # "" unknown
+    supported_parameters: tuple[str, ...] | None = None  # None: what the catalogue knows
+    input_modalities: tuple[str, ...] | None = None
+
+
+class ProviderKeySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[[providers.NAME.keys]]``: one of several keys of a provider."""
+
+    name: str
+    api_key: str | None = None
+    api_key_env: str | None = None
+    weight: float = 1.0  # its share of the requests
+
+    def __repr__(self) -> str:
+        return f"ProviderKeySettings(name={self.name!r}, weight={self.weight})"
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +122,11 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accepts_any_model: bool | None = None
     enabled: bool = True
     ca_file: str | None = None  # PEM file of extra trust roots for this provider
+    keys: tuple[ProviderKeySettings, ...] = ()  # instead of api_key
+    more_wires: dict[str, str] | None = None  # further protocols it speaks: wire → base URL
+    quirks: tuple[str, ...] | None = None  # words of the catalogue's quirks
+    trains_on_prompts: bool | None = None
+    zero_retention: bool | None = None
     models: tuple[ProviderModelSettings, ...] = ()
 
     def __repr__(self) -> str:  # keys and header values are secrets
@@ -116,17 +149,35 @@ class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     start_timeout_s: float = 120.0
 
 
+class ProviderKey(msgspec.Struct, frozen=True):
+    """One resolved key of a provider. ``secret`` never reaches a log or an answer."""
+
+    name: str
+    secret: str
+    weight: float = 1.0
+
+    def __repr__(self) -> str:
+        return f"ProviderKey(name={self.name!r}, weight={self.weight})"
+
+
 class Settings(msgspec.Struct, frozen=True):
-    """Everything, checked. Secrets are resolved: ``secrets[provider]`` is the key to send."""
+    """Everything, checked. Secrets are resolved: ``secrets[provider]`` is the key to send.
+
+    ``provider_keys`` holds all keys of those providers that have several; the first of them is the one
+    in ``secrets``. ``presets`` are request bodies by name, for models called ``@preset/NAME``.
+    """
 
     home: Path
     source: Path | None  # the file it was read from
     server: ServerSettings = ServerSettings()
     upstream: UpstreamSettings = UpstreamSettings()
+    routing: RoutingSettings = RoutingSettings()
     ledger: LedgerSettings = LedgerSettings()
     providers: dict[str, ProviderSettings] = {}
     engines: dict[str, EngineSettings] = {}
     secrets: dict[str, str] = {}
+    provider_keys: dict[str, tuple[ProviderKey, ...]] = {}
+    presets: dict[str, dict[str, Any]] = {}
     pepper: bytes = b""  # secret of the key HMAC, from HOME/pepper (0600)
 
     def __repr__(self) -> str:  # secrets and pepper stay out of logs and tracebacks

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Price, Usage
-from tokenworks.wire import openai_chat, sse
+from tokenworks.wire import sse
+from tokenworks.wire.openai_chat import relay as openai_chat
 from tokenworks.wire.openai_chat.relay import (
     CONTROLS,
     ChatRequest,
