@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenworks.ledger.record import MAX_TOKENS
-from tokenworks.schema import NANO_USD, Model, Price, PriceTier, Usage
+from tokenworks.schema import NANO_USD, Endpoint, Model, Price, PriceTier, Provider, Usage
 
 # $3 / $15 per million, cached input at a tenth, cache writes at 1.25; double above 200,000 of input.
 TIERED = Price(
@@ -160,3 +160,23 @@ def test_a_model_that_can_not_be_is_refused(wrong: dict[str, float]) -> None:
     assert Model(**good).aliases == ()  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a/b: "):
         Model(**{**good, **wrong})  # type: ignore[arg-type]
+
+
+def test_where_a_provider_speaks_what() -> None:
+    provider = Provider(
+        name="p",
+        title="P",
+        wire="openai_chat",
+        base_url="https://p.example/v1",
+        more_wires=(("anthropic_messages", "https://p.example/anthropic"),),
+    )
+    assert provider.wires == {"openai_chat", "anthropic_messages"}
+    assert provider.base_url_of("openai_chat") == "https://p.example/v1"
+    assert provider.base_url_of("anthropic_messages") == "https://p.example/anthropic"
+    assert provider.base_url_of("openai_responses") is None
+
+
+def test_the_tag_of_an_endpoint() -> None:
+    endpoint = Endpoint("a/m", "p", "m", Price("x", 0.0, 0.0), 4096)
+    assert endpoint.tag == "p"
+    assert msgspec.structs.replace(endpoint, quantization="fp8").tag == "p/fp8"

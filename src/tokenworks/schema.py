@@ -136,6 +136,11 @@ class Provider(msgspec.Struct, frozen=True):
     trains_on_prompts: bool | None = None  # None: not known, counts as yes where a caller forbids it
     zero_retention: bool = False  # keeps nothing of a request once it is answered
 
+    @property
+    def wires(self) -> frozenset[str]:
+        """Every wire that it speaks."""
+        return frozenset((self.wire, *dict(self.more_wires)))
+
     def base_url_of(self, wire: str) -> str | None:
         """Where it speaks ``wire``; None where it does not."""
         return self.base_url if wire == self.wire else dict(self.more_wires).get(wire)
@@ -154,6 +159,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     quantization: str = ""  # of the weights: "int4" "int8" "fp4" "fp6" "fp8" "fp16" "bf16" "fp32", "" unknown
     supported_parameters: tuple[str, ...] | None = None  # request fields honoured here; None: unknown
     input_modalities: tuple[str, ...] = ("text",)
+    quirks: tuple[str, ...] = ()  # of its provider, then its own: words of ``catalog/quirks.py``
+    wires: tuple[str, ...] = ()  # of those its provider speaks, the ones that serve it; empty: all
 
     @property
     def tag(self) -> str:

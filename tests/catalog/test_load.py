@@ -150,18 +150,68 @@ def test_other_wires_can_be_left_out() -> None:
     found = load(settings, NOON, wires=("openai_chat",))
     assert [e.provider for e in found.find("claude-sonnet-4.5")] == ["openrouter"]
     assert set(found.providers) == {"openrouter"}
+    assert found.providers["openrouter"].more_wires == ()
+
+
+def test_a_provider_is_in_with_any_of_its_wires() -> None:
+    settings = Settings(home=Path("/h"), source=None, secrets={"openai": "sk", "groq": "sk"})
+    found = load(settings, NOON, wires=("openai_responses",))
+    assert set(found.providers) == {"openai"}
+    assert found.providers["openai"].wire == "openai_responses"
+    assert found.find("gpt-5.3-codex")
+    chat = load(settings, NOON, wires=("openai_chat",))
+    assert chat.find("gpt-5")
+    assert not chat.find("gpt-5.3-codex"), "served on the other wire only"
+
+
+def test_what_an_engine_of_our_own_honours() -> None:
+    found = catalog(engines={"smollm2": ENGINE, "q": EngineSettings(model="qwen/qwen3-8b", path="/q.gguf")})
+    smol = set(found.find("smollm2")[0].supported_parameters or ())
+    assert {"structured_outputs", "response_format", "seed", "min_p", "logprobs"} <= smol
+    assert not {"tools", "reasoning", "repetition_penalty", "tool_choice"} & smol
+    tools = set(found.find("qwen/qwen3-8b")[0].supported_parameters or ())
+    assert "tools" in tools
+    assert "tool_choice" not in tools, "the library does not enforce it"
+    assert found.find("smollm2")[0].input_modalities == ("text",)
+    local = found.providers[LOCAL]
+    assert (local.trains_on_prompts, local.zero_retention) == (False, True)
+    unknown = catalog(engines={"t": EngineSettings(model="me/tuned", path="/t.gguf")}).find("me/tuned")
+    assert unknown[0].supported_parameters is None
+
+
+def test_names_with_a_colon() -> None:
+    own = ProviderSettings(models=(ProviderModelSettings(id="llama3:8b", aliases=("small:fast",)),))
+    found = catalog({"openrouter": "sk"}, ollama=own)
+    assert found.find("llama3:8b") == found.find("small:fast") == found.find("LLAMA3:8B") != ()
+    (free,) = found.find("openrouter/meta-llama/llama-3.3-70b-instruct:free")
+    assert free.upstream_id == free.model == "meta-llama/llama-3.3-70b-instruct:free"
+    assert (free.price.input_mtok, free.price.output_mtok, free.price.request_usd) == (0, 0, 0)
+    assert free.price.id != "unknown"
+    (new,) = found.find("openrouter/deepseek/deepseek-v4-pro:free")
+    assert new.price.id == "openrouter/free-variant"
+    assert (
+        new.supported_parameters == found.find("openrouter/deepseek/deepseek-v4-pro")[0].supported_parameters
+    )
+    assert found.find("meta-llama/llama-3.3-70b-instruct:free") == (), "suffixes are the gateway's"
 
 
 def test_prices_move_with_time_in_place() -> None:
     found = catalog({"deepseek": "sk"}, at=datetime(2026, 11, 23, 0, 59, tzinfo=UTC))
     name = "deepseek/deepseek-v4-pro"
     assert found.find(name)[0].price.input_mtok == 0.66
+    first = found.find(name)[0]
     due = found.prices_change_at
     assert due == datetime(2026, 11, 23, 1, tzinfo=UTC)
     assert not refresh_prices(found, due - timedelta(seconds=1))
     assert found.find(name)[0].price.input_mtok == 0.66
     assert refresh_prices(found, due)
     assert found.find(name)[0].price.input_mtok == found.endpoints[name][0].price.input_mtok == 1.32
+    later = found.find(name)[0]
+    assert (later.quirks, later.supported_parameters, later.tag) == (
+        first.quirks,
+        first.supported_parameters,
+        first.tag,
+    )
     assert found.prices_change_at == datetime(2026, 11, 23, 4, tzinfo=UTC)
     assert refresh_prices(found, datetime(2026, 11, 23, 0, 30, tzinfo=UTC)), "a clock that was set back"
     assert found.find(name)[0].price.input_mtok == 0.66

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from tokenworks.catalog import prices
 from tokenworks.catalog.offers import DEFAULT_CONTEXT, Sold, sold_by
+from tokenworks.catalog.parameters import VOCABULARY
 from tokenworks.catalog.presets import models, presets
 from tokenworks.catalog.sellers import Seller
 from tokenworks.config.settings import ProviderModelSettings
@@ -15,9 +18,16 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 def seller(name: str, *listed: ProviderModelSettings, base_url: str = "https://x.example/v1") -> Seller:
     preset = presets().get(name)
-    provider = Provider(
-        name=name, title=name, wire="openai_chat", base_url=preset.base_url if preset else base_url
-    )
+    provider = Provider(name=name, title=name, wire="openai_chat", base_url=base_url)
+    if preset:
+        provider = Provider(
+            name=name,
+            title=name,
+            wire=preset.wire,
+            base_url=preset.base_url,
+            more_wires=tuple(preset.more_wires.items()),
+            quirks=preset.quirks,
+        )
     return Seller(provider, preset, listed)
 
 
@@ -100,3 +110,89 @@ def test_an_unknown_model_has_an_unknown_price(url: str) -> None:
 def test_nobody_bills_a_server_of_one_s_own() -> None:
     row = price(sold("ollama", ProviderModelSettings(id="llama3:8b"))["llama3:8b"])
     assert (row.id, row.input_mtok, row.output_mtok) == ("ollama/own-server", 0, 0)
+
+
+def test_abilities_are_those_that_model_and_provider_share() -> None:
+    flash = sold("deepseek")["deepseek/deepseek-v4.1-flash"]
+    assert {"tools", "reasoning", "response_format", "temperature"} <= set(flash.supported_parameters or ())
+    assert "structured_outputs" not in (flash.supported_parameters or ()), "only json_object there"
+    assert "seed" not in (flash.supported_parameters or ())
+    assert flash.input_modalities == ("text", "image")
+    elsewhere = sold("openrouter")["deepseek/deepseek-v4.1-flash"]
+    assert {"structured_outputs", "seed", "top_k"} <= set(elsewhere.supported_parameters or ())
+
+
+def test_exceptions_of_one_offer() -> None:
+    kimi = sold("moonshot")["moonshotai/kimi-k2.6"]
+    assert "temperature" not in (kimi.supported_parameters or ())
+    assert kimi.quirks[-1] == "sampling_refused"
+    assert kimi.quirks[: len(presets()["moonshot"].quirks)] == presets()["moonshot"].quirks
+    assert "temperature" in (sold("openrouter")["moonshotai/kimi-k2.6"].supported_parameters or ())
+    claude = sold("anthropic")
+    assert "adaptive_thinking_only" in claude["anthropic/claude-opus-4.7"].quirks
+    assert "adaptive_thinking_only" not in claude["anthropic/claude-opus-4.6"].quirks
+
+
+def test_a_model_is_sold_on_the_wires_that_serve_it_only() -> None:
+    codex = "openai/gpt-5.3-codex"
+    assert sold("openai")[codex].wires == ("openai_responses",)
+    assert sold("openai")["openai/gpt-5"].wires == ()
+    chat_only = seller("openai", ProviderModelSettings(id=codex, aliases=("codex",)))
+    chat_only = Seller(msgspec.structs.replace(chat_only.provider, more_wires=()), chat_only.preset)
+    assert codex not in {each.model for each in sold_by(chat_only, models())}
+
+
+def test_what_the_user_says_of_a_model_stands_over_the_catalogue() -> None:
+    given = ProviderModelSettings(
+        id="openai/gpt-4o-mini",
+        quantization="fp8",
+        supported_parameters=("tools",),
+        input_modalities=("text",),
+    )
+    mini = sold("openai", given)["openai/gpt-4o-mini"]
+    assert (mini.quantization, mini.supported_parameters, mini.input_modalities) == (
+        "fp8",
+        ("tools",),
+        ("text",),
+    )
+    plain = sold("openai", ProviderModelSettings(id="openai/gpt-4o-mini"))["openai/gpt-4o-mini"]
+    assert (plain.quantization, plain.input_modalities) == ("", ("text", "image", "file"))
+    assert {"tools", "seed"} <= set(plain.supported_parameters or ())
+
+
+def test_of_a_custom_provider_only_what_the_user_says_is_known() -> None:
+    known = ProviderModelSettings(id="deepseek/deepseek-v4.1-flash")
+    told = ProviderModelSettings(id="mine/tiny", supported_parameters=(), input_modalities=("text", "image"))
+    found = sold("mine", known, told)
+    assert found["deepseek/deepseek-v4.1-flash"].supported_parameters is None
+    assert found["deepseek/deepseek-v4.1-flash"].input_modalities == ("text", "image")
+    assert found["mine/tiny"].supported_parameters == ()
+    assert found["mine/tiny"].input_modalities == ("text", "image")
+
+
+def test_of_an_unknown_model_nothing_is_known() -> None:
+    each = sold("openai", ProviderModelSettings(id="openai/next"))["openai/next"]
+    assert (each.supported_parameters, each.input_modalities) == (None, ("text",))
+
+
+def test_a_server_that_constrains_its_output_keeps_any_known_model_to_a_schema() -> None:
+    smol = ProviderModelSettings(id="huggingfacetb/smollm2-135m-instruct")
+    found = sold("vllm", smol)["huggingfacetb/smollm2-135m-instruct"].supported_parameters
+    assert found is not None
+    assert {"structured_outputs", "top_k"} <= set(found)
+    assert "tools" not in found
+
+
+def test_every_field_is_a_known_word() -> None:
+    for name in presets():
+        for each in sold(name).values():
+            assert each.supported_parameters is not None
+            assert set(each.supported_parameters) <= set(VOCABULARY)
+            assert "max_tokens" in each.supported_parameters
+
+
+def test_free_variants_of_an_aggregator() -> None:
+    free = price(sold("openrouter", ProviderModelSettings(id="nobody/new:free"))["nobody/new:free"])
+    assert (free.id, prices.is_free(free)) == ("openrouter/free-variant", True)
+    dear = price(sold("openrouter", ProviderModelSettings(id="nobody/new"))["nobody/new"])
+    assert (dear.id, prices.is_free(dear)) == ("unknown", False)

@@ -9,7 +9,7 @@ import pytest
 
 from tokenworks.catalog import prices
 from tokenworks.catalog.presets import presets
-from tokenworks.schema import NANO_USD, Usage
+from tokenworks.schema import NANO_USD, Price, PriceTier, Usage
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MOMENTS = (
@@ -157,3 +157,20 @@ def test_a_provider_of_no_file_is_known_by_its_url() -> None:
 def test_importing_the_module_does_not_import_the_package() -> None:
     code = "import sys, tokenworks.catalog.load; sys.exit('genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("price", "free"),
+    [
+        (Price("p", 0.0, 0.0), True),
+        (Price("p", 0.0, 0.0, cache_read_mtok=0.0), True),
+        (prices.UNKNOWN_PRICE, False),
+        (Price("p", 0.0, 0.000001), False),
+        (Price("p", 0.000001, 0.0), False),
+        (Price("p", 0.0, 0.0, cache_write_mtok=0.1), False),
+        (Price("p", 0.0, 0.0, request_usd=0.01), False),
+        (Price("p", 0.0, 0.0, tiers=(PriceTier(1000, 1.0, 1.0),)), False),
+    ],
+)
+def test_free_is_what_nobody_charges_for(price: Price, free: bool) -> None:
+    assert prices.is_free(price) is free

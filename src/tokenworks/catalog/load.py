@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from tokenworks.catalog.market import Market
 from tokenworks.catalog.offers import sold_by
+from tokenworks.catalog.parameters import ENGINE, honoured
 from tokenworks.catalog.presets import models as known_models
-from tokenworks.catalog.presets import preset_env
+from tokenworks.catalog.presets import preset_env, traits
 from tokenworks.catalog.resolve import Catalog, minimal_model
 from tokenworks.catalog.schedule import as_utc
 from tokenworks.catalog.sellers import LOCAL, WIRES, active
@@ -28,8 +29,8 @@ EMBEDDED_PRICE = Price(
 def load(settings: Settings, at: datetime | None = None, *, wires: Collection[str] = WIRES) -> Catalog:
     """Everything that ``settings`` allow to call, at the prices of ``at`` (default: now).
 
-    Providers on another wire than ``wires`` are left out. Raises ``ConfigError`` naming provider and
-    field of what can't be used.
+    A provider is in when it speaks any of ``wires``; where its own is none of them, another takes its
+    place. Raises ``ConfigError`` naming provider and field of what can't be used.
     """
     models = known_models()
     sellers = active(settings, wires)
@@ -77,15 +78,20 @@ _LOCAL_PROVIDER = Provider(
     auth="none",
     allow_private=True,
     source="engines of this installation",
+    trains_on_prompts=False,
+    zero_retention=True,
 )
 
 
 def _run_here(name: str, engine: EngineSettings, spelled: dict[str, str]) -> Endpoint:
+    model = spelled.get(engine.model.lower(), engine.model)
     return Endpoint(
-        model=spelled.get(engine.model.lower(), engine.model),
+        model=model,
         provider=LOCAL,
         upstream_id=name,
         price=EMBEDDED_PRICE,
         context_length=engine.context_length,
         engine=name,
+        # llama.cpp constrains what it samples, so any model keeps to a schema; it is given text only
+        supported_parameters=honoured(traits().get(model), ENGINE, constrained=True),
     )

@@ -8,10 +8,11 @@ from datetime import datetime, time, timedelta
 import msgspec
 
 from tokenworks.catalog import prices
-from tokenworks.catalog.offers import Sold, free_price
+from tokenworks.catalog.offers import Sold, parameters_at, price_at
+from tokenworks.catalog.presets import traits
 from tokenworks.catalog.schedule import Schedule
 from tokenworks.catalog.sellers import Seller
-from tokenworks.schema import Endpoint, Model, Price
+from tokenworks.schema import Endpoint, Model
 
 UNKNOWN_CONTEXT = 1_048_576  # tokens of a model that is passed on unknown: its provider is to judge
 
@@ -29,6 +30,7 @@ class Market:
     ) -> None:
         sellers = tuple(sellers)
         self.at = at
+        self._providers = {seller.provider.name: seller.provider for seller in sellers}
         self._open = {seller.provider.name for seller in sellers if seller.provider.accepts_any_model}
         self._presets = {seller.provider.name: seller.preset for seller in sellers}
         self._models = {model.id.lower(): model for model in models.values()}
@@ -70,19 +72,26 @@ class Market:
     def pass_on(self, provider: str, name: str) -> Endpoint:
         """An endpoint for a model that the catalogue does not list, as ``name`` at ``provider``."""
         preset = self._presets[provider]
+        known = self._models.get(name.lower())
+        kin = known  # whose limits and abilities it has
         schedule: Schedule | None = None
         context: int | None = None
-        if preset is not None and preset.genai_prices:
-            schedule = prices.schedule(preset.genai_prices, name)
-            context = prices.context_window(preset.genai_prices, name)
-        known = self._models.get(name.lower())
+        if preset is not None:
+            schedule = price_at(preset, name)
+            if preset.genai_prices:
+                context = prices.context_window(preset.genai_prices, name)
+            if preset.free_suffix and name.endswith(preset.free_suffix):
+                kin = self._models.get(name.lower().removesuffix(preset.free_suffix))
         unlisted = name if "/" in name else f"{provider}/{name}"
         return Endpoint(
             model=known.id if known else unlisted,
             provider=provider,
             upstream_id=name,
-            price=schedule.at(self.at) if schedule else self._unlisted_price(provider),
-            context_length=context or (known.context_length if known else UNKNOWN_CONTEXT),
+            price=schedule.at(self.at) if schedule else prices.UNKNOWN_PRICE,
+            context_length=context or (kin.context_length if kin else UNKNOWN_CONTEXT),
+            supported_parameters=parameters_at(preset, traits().get(kin.id)) if kin else None,
+            input_modalities=kin.input_modalities if kin else ("text",),
+            quirks=self._providers[provider].quirks,
         )
 
     def _dearness(self, endpoint: Endpoint) -> tuple[bool, float, bool, bool, str]:
@@ -95,10 +104,6 @@ class Market:
             endpoint.provider,
         )
 
-    def _unlisted_price(self, provider: str) -> Price:
-        preset = self._presets[provider]
-        return free_price(provider) if preset is not None and preset.no_charge else prices.UNKNOWN_PRICE
-
 
 def _endpoint(sold: Sold, at: datetime) -> Endpoint:
     return Endpoint(
@@ -108,4 +113,9 @@ def _endpoint(sold: Sold, at: datetime) -> Endpoint:
         price=sold.schedule.at(at),
         context_length=sold.context_length,
         max_output_tokens=sold.max_output_tokens,
+        quantization=sold.quantization,
+        supported_parameters=sold.supported_parameters,
+        input_modalities=sold.input_modalities,
+        quirks=sold.quirks,
+        wires=sold.wires,
     )

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from tokenworks.catalog.parameters import Traits, understood
 from tokenworks.catalog.schedule import PriceRow, Schedule
 from tokenworks.schema import Model, Price, PriceTier
 
@@ -48,6 +49,10 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prices: tuple[OwnPrice, ...] = ()
     context_length: int = 0  # 0: what the model's row says
     max_output_tokens: int | None = None
+    quantization: str = ""  # of the weights, where documented
+    quirks: tuple[str, ...] = ()  # besides those of the provider
+    without: tuple[str, ...] = ()  # fields, or groups of them, that it does not honour though others here do
+    wires: tuple[str, ...] = ()  # the provider's wires that serve it; empty: all
 
     @property
     def sold_as(self) -> str:
@@ -73,7 +78,13 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     no_charge: bool = False  # your own server: nobody bills you per token
     quirks: tuple[str, ...] = ()
     genai_prices: str = ""  # id of its table there; empty: it has none
-    anthropic_base_url: str = ""  # where it speaks anthropic_messages too
+    free_suffix: str = ""  # models so named are not charged
+    more_wires: dict[str, str] = {}  # further protocols it speaks: wire → base URL
+    parameters: tuple[str, ...] = ()  # request fields that it passes on; empty: unknown
+    constrains_output: bool = False  # its sampler enforces JSON schemas, whatever the model
+    trains_on_prompts: bool | None = None  # by default, with a paid key; None: not known
+    zero_retention: bool = False  # by default, without asking for it
+    data_source: str = ""  # where it says so
     same_ids: tuple[str, ...] = ()  # models sold under our own ids, priced by genai-prices
     models: tuple[Offer, ...] = ()
 
@@ -98,6 +109,8 @@ class ModelRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     active_params_b: float | None = None
     released: str = ""
     aliases: tuple[str, ...] = ()
+    features: tuple[str, ...] | None = None  # words of ``parameters.FEATURES``; None: unknown
+    without: tuple[str, ...] = ()  # fields, or groups of them, that other models take and it does not
 
 
 class AuthorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +145,13 @@ def authors() -> dict[str, AuthorFile]:
 def models() -> dict[str, Model]:
     """Every known model by id."""
     return {row.id: _model(author, row) for author in authors().values() for row in author.models}
+
+
+@cache
+def traits() -> dict[str, Traits]:
+    """What each model can do, by id; models of which that is unknown are left out."""
+    rows = (row for author in authors().values() for row in author.models)
+    return {row.id: Traits(row.features, row.without) for row in rows if row.features is not None}
 
 
 def own_schedule(provider: str, offer: Offer) -> Schedule:
@@ -173,6 +193,9 @@ def _model(author: AuthorFile, row: ModelRow) -> Model:
         released=row.released,
         aliases=row.aliases,
         source=row.source,
+        supported_parameters=(
+            None if row.features is None else understood(Traits(row.features, row.without))
+        ),
     )
 
 

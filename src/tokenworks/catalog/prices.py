@@ -35,6 +35,11 @@ _INEXPRESSIBLE = frozenset({"output_reasoning_mtok", "output_citation_mtok", "in
 UNKNOWN_PRICE = Price(id="unknown", input_mtok=0.0, output_mtok=0.0, source="no price is known")
 
 
+def is_free(price: Price) -> bool:
+    """Whether nothing at all is charged. A price that nobody knows is not free."""
+    return price is not UNKNOWN_PRICE and not any(price.pico_usd) and not price.tiers
+
+
 def price_for(provider: str, model: str, at: datetime) -> Price | None:
     """Price that genai-prices gives for its ``provider`` and ``model`` (its own ids) at ``at``.
 

@@ -6,7 +6,10 @@ from collections.abc import Collection
 
 import msgspec
 
+from tokenworks.catalog.parameters import VOCABULARY
 from tokenworks.catalog.presets import Preset, presets
+from tokenworks.catalog.quirks import unknown_quirk
+from tokenworks.config.check import nearest
 from tokenworks.config.rules import problem
 from tokenworks.config.settings import ProviderModelSettings, ProviderSettings, Settings
 from tokenworks.errors import ConfigError
@@ -25,10 +28,10 @@ class Seller(msgspec.Struct, frozen=True):
 
 
 def active(settings: Settings, wires: Collection[str] = WIRES) -> list[Seller]:
-    """Every provider that can be called, on one of ``wires``; ``ConfigError`` names what can't be used.
+    """Every provider that can be called on any of ``wires``; ``ConfigError`` names what can't be used.
 
     A provider is active when it is enabled and its key is known, or when it needs no key and
-    ``[providers.NAME]`` is there.
+    ``[providers.NAME]`` is there. It speaks only those of its wires that are in ``wires``.
     """
     known = presets()
     sellers: list[Seller] = []
@@ -37,9 +40,23 @@ def active(settings: Settings, wires: Collection[str] = WIRES) -> list[Seller]:
         check(name, given or ProviderSettings(), known.get(name))
         provider = _merge(name, given or ProviderSettings(), known.get(name), name in settings.secrets)
         callable_now = name in settings.secrets or (provider.auth == "none" and given is not None)
-        if callable_now and (given is None or given.enabled) and provider.wire in wires:
-            sellers.append(Seller(provider, known.get(name), given.models if given else ()))
+        spoken = _on(provider, wires)
+        if callable_now and (given is None or given.enabled) and spoken is not None:
+            sellers.append(Seller(spoken, known.get(name), given.models if given else ()))
     return sellers
+
+
+def _on(provider: Provider, wires: Collection[str]) -> Provider | None:
+    """``provider`` as it can be called on ``wires``: the first that it speaks is its wire. None: on none."""
+    spoken = [
+        (wire, base_url)
+        for wire, base_url in ((provider.wire, provider.base_url), *provider.more_wires)
+        if wire in wires
+    ]
+    if not spoken:
+        return None
+    (wire, base_url), *more = spoken
+    return msgspec.structs.replace(provider, wire=wire, base_url=base_url, more_wires=tuple(more))
 
 
 def check(name: str, given: ProviderSettings, preset: Preset | None) -> None:
@@ -50,13 +67,25 @@ def check(name: str, given: ProviderSettings, preset: Preset | None) -> None:
         raise ConfigError(f"providers: {name!r} can't be a provider's name; use letters, digits and '-'")
     if preset is None:
         _check_custom(name, given)
-    if given.wire is not None and given.wire not in WIRES:
-        raise ConfigError(f"providers.{name}.wire: unknown wire {given.wire!r}; one of {', '.join(WIRES)}")
-    for field in ("base_url", "country", "headers"):
+    _check_wires(name, given, preset)
+    if complaint := unknown_quirk(given.quirks or ()):
+        raise ConfigError(f"providers.{name}.quirks: {complaint}")
+    for field in ("base_url", "more_wires", "country", "headers"):
         value = getattr(given, field)
         if value is not None and (complaint := problem(ProviderSettings, field, value)):
             raise ConfigError(f"providers.{name}.{field}: {complaint}")
     _check_models(name, given.models)
+
+
+def _check_wires(name: str, given: ProviderSettings, preset: Preset | None) -> None:
+    further = given.more_wires or {}
+    for field, wire in (("wire", given.wire), *(("more_wires", wire) for wire in further)):
+        if wire is not None and wire not in WIRES:
+            raise ConfigError(f"providers.{name}.{field}: unknown wire {wire!r}; one of {', '.join(WIRES)}")
+    if preset is not None and given.wire is not None and given.base_url is None:
+        known = (preset.wire, *preset.more_wires, *further)
+        if given.wire not in known:
+            raise ConfigError(f"providers.{name}: base_url is missing; say where it speaks {given.wire}")
 
 
 def _check_custom(name: str, given: ProviderSettings) -> None:
@@ -79,6 +108,11 @@ def _check_models(name: str, listed: tuple[ProviderModelSettings, ...]) -> None:
         if model.id.lower() in seen:
             raise ConfigError(f'{where}.id: "{model.id}" is listed twice; keep one of them')
         seen.add(model.id.lower())
+        for word in model.supported_parameters or ():
+            if word not in VOCABULARY:
+                near = nearest(word, VOCABULARY)
+                hint = f"did you mean {near!r}?" if near else f"known: {', '.join(VOCABULARY)}"
+                raise ConfigError(f"{where}.supported_parameters: unknown field {word!r}; {hint}")
         if (model.input_mtok is None) != (model.output_mtok is None):
             raise ConfigError(f"{where}: input_mtok and output_mtok go together; set both or neither")
         if model.input_mtok is None and (model.cache_read_mtok, model.cache_write_mtok) != (None, None):
@@ -95,11 +129,13 @@ def _merge(name: str, given: ProviderSettings, preset: Preset | None, has_key: b
         auth = "bearer"  # a server of one's own that was given a key after all
     if preset is None and given.auth is None and given.wire == "anthropic_messages":
         auth = "x-api-key"
+    wire, base_url, more_wires = _addresses(given, base)
+    trains = given.trains_on_prompts
     return Provider(
         name=name,
         title=given.title or base.title,
-        wire=given.wire or base.wire,
-        base_url=(given.base_url or base.base_url).rstrip("/"),
+        wire=wire,
+        base_url=base_url,
         country=base.country if given.country is None else given.country,
         auth=auth,
         api_key_env=(given.api_key_env,) if given.api_key_env else base.api_key_env,
@@ -108,7 +144,25 @@ def _merge(name: str, given: ProviderSettings, preset: Preset | None, has_key: b
         accepts_any_model=(
             base.accepts_any_model if given.accepts_any_model is None else given.accepts_any_model
         ),
-        quirks=base.quirks,
+        quirks=base.quirks if given.quirks is None else given.quirks,
         source=base.source,
         checked=base.checked,
+        more_wires=more_wires,
+        trains_on_prompts=base.trains_on_prompts if trains is None else trains,
+        zero_retention=base.zero_retention if given.zero_retention is None else given.zero_retention,
     )
+
+
+def _addresses(given: ProviderSettings, base: Preset) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Wire, its base URL, and the further ones. No URL ends in a slash.
+
+    The user's base URL hides those of the preset, which would lead past it: another region, a proxy.
+    """
+    wire = given.wire or base.wire
+    found = {} if given.base_url else {base.wire: base.base_url, **base.more_wires}
+    found.update(given.more_wires or {})
+    if given.base_url:
+        found[wire] = given.base_url
+    urls = {each: url.rstrip("/") for each, url in found.items()}
+    base_url = urls.pop(wire)
+    return wire, base_url, tuple(urls.items())
