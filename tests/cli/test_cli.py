@@ -46,8 +46,10 @@ def commands(group: click.Group, name: str = "") -> dict[str, click.Command]:
 
 
 ALL = [
-    *("init", "serve", "usage", "chat"),
+    *("init", "serve", "usage", "chat", "launch"),
     *("key create", "key list", "key revoke", "model add", "model list"),
+    *("key disable", "key enable", "provider list", "provider key list", "provider key add"),
+    *("provider key remove", "provider key disable", "provider key enable", "provider key rotate"),
 ]
 
 

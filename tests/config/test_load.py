@@ -5,12 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import trustme
 
 from tokenworks.config.load import home_dir, load
 from tokenworks.errors import ConfigError
-
-PRESETS = {"bigco": ("BIGCO_API_KEY", "BIGCO_TOKEN"), "localrun": ()}
 
 ACME = """\
 [providers.acme]
@@ -81,62 +78,6 @@ def test_the_file_comes_from_the_argument_then_the_environment_then_home(home: P
         load(home, tmp_path / "gone.toml", {})
 
 
-REFUSED = {
-    "a model twice": (
-        ACME + "[[providers.acme.models]]\nid = 'Acme/Fast'\n",
-        ':13: providers.acme.models: "Acme/Fast" is listed twice; keep one of them',
-    ),
-    "no base_url": (
-        ACME.replace('base_url = "http://127.0.0.1:9001/v1"\n', ""),
-        ':1: providers.acme: base_url is missing; add base_url = "https://..."',
-    ),
-    "a preset misspelt": (
-        '[providers.bigc]\napi_key = "x"\n',
-        ':1: providers.bigc: base_url is missing; add base_url = "https://...", or did you mean "bigco"?',
-    ),
-    "no wire": (
-        ACME.replace('wire = "openai_chat"\n', ""),
-        ':1: providers.acme: wire is missing; add wire = "openai_chat"',
-    ),
-    "half a price": (
-        ACME.replace("output_mtok = 1\n", ""),
-        ":6: providers.acme.models: input_mtok and output_mtok go together; set both or neither",
-    ),
-    "only a cache price": (
-        ACME + '[[providers.acme.models]]\nid = "b"\ncache_read_mtok = 1\n',
-        ":12: providers.acme.models: a cache price needs input_mtok and output_mtok beside it",
-    ),
-    "a provider with our own name": (
-        ACME.replace("acme", "local"),
-        ':1: providers.local: "local" means the models that run here; use another name',
-    ),
-    "no models": (
-        ACME.split("[[")[0],
-        ":1: providers.acme: no models; add [[providers.acme.models]] or accepts_any_model = true",
-    ),
-    "no key": (
-        ACME.replace('api_key = "sk-upstream"\n', ""),
-        ':1: providers.acme: no key; set api_key or api_key_env, or auth = "none" if it needs none',
-    ),
-    "key variable not set": (
-        ACME.replace('api_key = "sk-upstream"', 'api_key_env = "ACME_API_KEY"'),
-        ":4: providers.acme: environment variable ACME_API_KEY is not set; export it or set api_key",
-    ),
-    "a preset's key variables not set": (
-        "\n[providers.bigco]\n",
-        ":2: providers.bigco: environment variable BIGCO_API_KEY is not set (nor BIGCO_TOKEN); "
-        "export it or set api_key",
-    ),
-    "two keys": (
-        ACME.replace("allow_private = true", 'api_key_env = "A"'),
-        ":5: providers.acme: api_key and api_key_env are both set; keep one",
-    ),
-    "a provider's name": (
-        "[providers.'A c']\n",
-        ":1: providers: \"A c\": a name is made of a-z, 0-9, '.', '_' and '-', "
-        "begins with a letter or digit, and has 64 at most",
-    ),
-}
 NOT_TOML = {
     "[server]\nport 80\n": "tokenworks.toml:2: not valid TOML: Expected '=' after a key",
     '[server]\nhost = "a\n': "tokenworks.toml:2: not valid TOML: Illegal character",
@@ -144,12 +85,6 @@ NOT_TOML = {
     "[server]\n\nhost =": "tokenworks.toml:3: not valid TOML: Invalid value",
     "api_key = sk-upstream\n": "tokenworks.toml:1: not valid TOML: Invalid value",
 }
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_refused_with_line_and_fix(refused: Callable[..., str], case: str) -> None:
-    text, said = REFUSED[case]
-    assert refused(text) == "tokenworks.toml" + said
 
 
 @pytest.mark.parametrize("text", NOT_TOML)
@@ -167,43 +102,6 @@ def test_a_file_that_is_not_text(home: Path) -> None:
 
 def test_a_file_nested_without_end(home: Path, refused: Callable[..., str]) -> None:
     assert "nested too deeply" in refused("a = " + "[" * 20_000)
-
-
-def test_keys_of_presets_are_found_in_the_environment(home: Path) -> None:
-    assert load(home, env={"BIGCO_TOKEN": " k2\n"}, preset_env=PRESETS).secrets == {"bigco": "k2"}
-    both = {"BIGCO_TOKEN": "k2", "BIGCO_API_KEY": "k1"}
-    assert load(home, env=both, preset_env=PRESETS).secrets == {"bigco": "k1"}
-    assert load(home, env={"BIGCO_API_KEY": ""}, preset_env=PRESETS).secrets == {}
-    with pytest.raises(ConfigError, match="environment variable BIGCO_TOKEN must be printable ASCII"):
-        load(home, env={"BIGCO_TOKEN": "two words"}, preset_env=PRESETS)
-
-
-def test_what_the_file_says_of_a_key_beats_the_environment(home: Path, refused: Callable[..., str]) -> None:
-    env = {"BIGCO_API_KEY": "usual", "OTHER": "other"}
-    write(home, '[providers.bigco]\napi_key = "own"\n')
-    assert load(home, env=env, preset_env=PRESETS).secrets == {"bigco": "own"}
-    write(home, '[providers.bigco]\napi_key_env = "OTHER"\n')
-    assert load(home, env=env, preset_env=PRESETS).secrets == {"bigco": "other"}
-    assert "OTHER is not set" in refused('[providers.bigco]\napi_key_env = "OTHER"\n', BIGCO_API_KEY="k")
-
-
-def test_providers_that_need_no_key(home: Path) -> None:
-    write(home, "[providers.localrun]\n[providers.bigco]\nenabled = false\n")
-    assert load(home, env={"BIGCO_API_KEY": "k"}, preset_env=PRESETS).secrets == {}
-    write(home, ACME.replace('api_key = "sk-upstream"', 'auth = "none"'))
-    assert load(home, env={}).secrets == {}
-
-
-def test_commands_that_call_no_provider_do_without_keys(home: Path) -> None:
-    write(home, "[providers.bigco]\n")
-    assert load(home, env={}, preset_env=PRESETS, require_secrets=False).secrets == {}
-
-
-def test_a_key_stands_in_one_place_only(home: Path) -> None:
-    write(home, ACME)
-    settings = load(home, env={"BIGCO_TOKEN": "env-secret"}, preset_env=PRESETS)
-    assert settings.secrets == {"acme": "sk-upstream", "bigco": "env-secret"}
-    assert settings.providers["acme"].api_key is None
 
 
 def test_a_pepper_that_others_may_read_or_that_is_cut_is_refused(home: Path) -> None:
@@ -243,12 +141,22 @@ def test_an_engine_on_the_shelf_is_refused_with_its_own_file(home: Path, refused
     assert refused("") == ('engines/small.toml:3: kv_cache_type must be one of "f16", "q8_0", "q4_0"')
 
 
-def test_extra_trust_roots_must_exist(home: Path, refused: Callable[..., str]) -> None:
-    text = ACME.replace("allow_private = true", 'ca_file = "roots.pem"')
-    assert refused(text) == (
-        f"tokenworks.toml:5: providers.acme: ca_file: {home}/roots.pem is no file; give its path"
+def test_routing_is_read_and_its_mistakes_are_refused(home: Path, refused: Callable[..., str]) -> None:
+    write(home, '[routing]\npolicy = "latency"\nretry_within_s = 5\nhedge_percentile = 95\n')
+    routing = load(home, env={}).routing
+    assert (routing.policy, routing.retry_within_s, routing.hedge_percentile) == ("latency", 5.0, 95.0)
+    assert routing.breaker_failures == 5
+    assert refused('[routing]\npolicy = "best"\n') == (
+        'tokenworks.toml:2: routing: policy must be one of "balanced", "price", "throughput", "latency"'
     )
-    (home / "roots.pem").write_text("no certificate")
-    assert "holds no certificates in PEM form" in refused(text)
-    trustme.CA().cert_pem.write_to_path(str(home / "roots.pem"))
-    assert load(home, env={}).providers["acme"].ca_file == str(home / "roots.pem")
+    assert refused("[routing]\n\nhedge_percentile = 101\n") == (
+        "tokenworks.toml:3: routing: hedge_percentile must be from 0 to 100"
+    )
+
+
+def test_presets_are_kept_by_name(home: Path, refused: Callable[..., str]) -> None:
+    write(home, '[presets.terse]\nmodel = "acme/fast"\n[presets."mail-2"]\ntemperature = 0\n')
+    assert load(home, env={}).presets == {"terse": {"model": "acme/fast"}, "mail-2": {"temperature": 0}}
+    assert refused("[presets]\n'a b' = 1\n").startswith(
+        'tokenworks.toml:2: presets: "a b": a name is made of'
+    )

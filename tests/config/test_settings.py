@@ -6,12 +6,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tokenworks.app.handover import Birth, pack, unpack
 from tokenworks.config.load import load
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
+    ProviderKey,
+    ProviderKeySettings,
     ProviderModelSettings,
     ProviderSettings,
+    RoutingSettings,
     ServerSettings,
     Settings,
     UpstreamSettings,
@@ -25,18 +29,22 @@ def test_no_secret_is_in_any_repr() -> None:
         wire="openai_chat",
         api_key="sk-upstream",
         headers={"x-token": "hdr-secret"},
+        keys=(ProviderKeySettings("team-a", api_key="sk-team"),),
         models=(ProviderModelSettings(id="acme/fast"),),
     )
+    keys = {"acme": (ProviderKey("team-a", "sk-team"), ProviderKey("team-b", "sk-other"))}
     settings = Settings(
         home=Path("/h"),
         source=None,
         ledger=LedgerSettings(store="postgresql://u:hunter2@h/db"),
         providers={"acme": acme},
         secrets={"acme": "sk-upstream"},
+        provider_keys=keys,
+        presets={"x": {"user": "prst-secret"}},
         pepper=b"pepperpepper",
     )
-    shown = f"{settings!r} {settings} {acme!r} {[acme]} {settings.ledger!r}"
-    for secret in ("sk-upstream", "hdr-secret", "hunter2", "pepperpepper"):
+    shown = f"{settings!r} {settings} {acme!r} {[acme]} {acme.keys} {keys} {settings.ledger!r}"
+    for secret in ("sk-upstream", "sk-team", "sk-other", "hdr-secret", "hunter2", "prst-", "pepperpepper"):
         assert secret not in shown
     assert "acme/fast" in shown
     assert settings.store_url == "postgresql://u:hunter2@h/db"
@@ -46,11 +54,31 @@ def test_the_store_is_a_file_under_home_unless_said_otherwise() -> None:
     assert Settings(home=Path("/h"), source=None).store_url == "sqlite:////h/tokenworks.db"
 
 
+def test_everything_that_can_be_set_reaches_a_worker() -> None:
+    acme = ProviderSettings(
+        more_wires={"openai_responses": "https://acme.example/v1"},
+        quirks=("usage_final_chunk",),
+        keys=(ProviderKeySettings("team-a", api_key_env="A", weight=2.0),),
+        models=(ProviderModelSettings(id="acme/fast", quantization="fp8", supported_parameters=("tools",)),),
+    )
+    settings = Settings(
+        home=Path("/h"),
+        source=None,
+        routing=RoutingSettings(policy="price", hedge_percentile=99.0),
+        providers={"acme": acme},
+        provider_keys={"acme": (ProviderKey("team-a", "sk-a", 2.0), ProviderKey("team-b", "sk-b"))},
+        presets={"x": {"model": "m", "seed": 2**64 - 1, "stop": ["a"], "provider": {"order": ["acme"]}}},
+    )
+    assert unpack(pack(Birth(settings, "w0", 5, 6))).settings == settings
+
+
 DOCUMENTED = {
     "[server]": ServerSettings,
     "[upstream]": UpstreamSettings,
+    "[routing]": RoutingSettings,
     "[ledger]": LedgerSettings,
     "[providers.NAME]": ProviderSettings,
+    "[[providers.NAME.keys]]": ProviderKeySettings,
     "[[providers.NAME.models]]": ProviderModelSettings,
     "[engines.NAME]": EngineSettings,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tokenworks.ledger import sqlite
+from tokenworks.ledger import sqlite_file
 from tokenworks.ledger.claims import listed
 from tokenworks.ledger.drainer import Drainer
 from tokenworks.ledger.inflight import InFlight
@@ -242,7 +242,7 @@ def test_rotated_files_go_while_their_worker_lives(tmp_path: Path, make, store) 
 def test_trouble_is_told_once_and_everything_catches_up(
     tmp_path: Path, make, store, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_S", 0.01)
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.01)
     folder, path = tmp_path / "journal", tmp_path / "ledger.db"
     impatient = SqliteStore(str(path))
     journal = Journal(folder, "w", fsync="never")

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tokenworks.errors import StoreError
-from tokenworks.ledger import sqlite as module
+from tokenworks.ledger import spans
+from tokenworks.ledger import sqlite_file as module
 from tokenworks.ledger.migrations import STEPS
+from tokenworks.ledger.rows import KeyRow
 from tokenworks.ledger.sqlite import SqliteStore
 
 MIGRATE = "import sys; from tokenworks.ledger.sqlite import SqliteStore; SqliteStore(sys.argv[1]).migrate()"
@@ -67,3 +69,63 @@ def test_money_and_tokens_can_only_be_whole_numbers(store, make) -> None:
         connection.execute("UPDATE request_facts SET cost_nano_usd = 0.5")
     with pytest.raises(sqlite3.IntegrityError, match="cannot store"):
         connection.execute("UPDATE day_model SET cost_nano_usd = 'x'")
+
+
+def old(path: Path, *statements: tuple[str, tuple[object, ...]]) -> None:
+    """A store as the first released version made it, with ``statements`` done to it."""
+    connection = sqlite3.connect(path)
+    with connection:
+        for statement in STEPS[0]:
+            connection.execute(statement)
+        connection.execute("PRAGMA user_version = 1")
+        for sql, values in statements:
+            connection.execute(sql, values)
+    connection.close()
+
+
+def test_a_store_of_the_first_version_goes_on_with_all_it_had(tmp_path: Path, make) -> None:
+    path = tmp_path / "ledger.db"
+    insert = "INSERT INTO keys (id, name, role, hint, created_us, revoked_us, digest) VALUES (?,?,?,?,?,?,?)"
+    sums = "INSERT INTO day_key_model VALUES (20000, ?, 'acme/fast', 3, 1, 1, 2, 3, 4, 5, 6, 7, 8, 2)"
+    old(
+        path,
+        (insert, ("k_1", "alice", "member", "tw-abc…wxyz", 5, None, b"1" * 32)),
+        (insert, ("k_2", "bob", "admin", "tw-abc…wxyz", 6, 9, b"2" * 32)),
+        (sums, ("k_1",)),
+    )
+    store = SqliteStore(str(path))
+    store.migrate()
+    assert version(path) == len(STEPS)
+    assert store.keys() == [
+        KeyRow("k_1", "alice", "member", "tw-abc…wxyz", 5, None, b"1" * 32, 5, None, False),
+        KeyRow("k_2", "bob", "admin", "tw-abc…wxyz", 6, 9, b"2" * 32, 9, None, False),
+    ]
+    assert (store.key_usage("k_1").requests, store.key_usage("k_1").input_tokens) == (3, 6)
+    assert store.update_key("k_1", disabled=True) is not None
+    store.append("w", 1, [make()], since=0)
+    assert store.key_usage("k_1").requests == 4
+    assert store.provider_keys() == []
+    assert store.state("s", "i", 0) is None
+    store.close()
+
+
+def test_a_migrated_store_is_a_new_one(tmp_path: Path) -> None:
+    old(tmp_path / "old.db")
+    shapes = []
+    for name in ("old.db", "new.db"):
+        store = SqliteStore(str(tmp_path / name))
+        store.migrate()
+        schema = store._connection().execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name")
+        shapes.append(schema.fetchall())
+        store.close()
+    assert shapes[0] == shapes[1]
+
+
+def test_one_keys_sums_are_found_by_an_index(store) -> None:
+    sql, parameters = spans.query("key", None, None, "k_1")
+    plan = store._connection().execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    assert any("day_key_model_by_key (key_id=? AND day>? AND day<?)" in row[-1] for row in plan), plan
+    plan = store._connection().execute(
+        "EXPLAIN QUERY PLAN SELECT rowid FROM states WHERE expires_us <= 1 ORDER BY expires_us LIMIT 1"
+    )
+    assert "states_by_expiry" in plan.fetchone()[-1]

@@ -80,3 +80,45 @@ def test_open_spans_are_answered_by_roll_ups_alone() -> None:
 def test_an_unknown_dimension_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="model, provider, day, app, key"):
         spans.query("country", None, None)
+
+
+def test_one_keys_span_is_exact_too(filled) -> None:
+    store, records = filled
+    of_one = [r for r in records if r.key_id == "k_2"]
+    rng = random.Random(5)
+    some = [r.time_us + d for r in rng.sample(of_one, 4) for d in (0, 1)]
+    bounds = [None, START_US, START_US + DAY_US, START_US + 2 * DAY_US, START_US + 5 * HOUR_US, *some]
+    for since in bounds:
+        for until in bounds:
+            row = store.key_usage("k_2", since, until)
+            wanted = expected(of_one, None, since, until).get("", [0] * len(MEASURES))
+            assert [getattr(row, name) for name in MEASURES] == wanted, (since, until)
+    assert "requests WHERE" not in spans.query("key", START_US, None, "k_2")[0]
+
+
+@pytest.mark.parametrize("key_id", [None, "k_1"])
+def test_activity_is_exact_at_both_ends(filled, key_id) -> None:
+    store, records = filled
+    wanted_of = [r for r in records if key_id in (None, r.key_id)]
+    rng = random.Random(9)
+    some = [r.time_us + d for r in rng.sample(wanted_of, 3) for d in (0, 1)]
+    bounds = [None, 0, START_US, START_US + DAY_US, START_US + 5 * HOUR_US, *some]
+    measures = spans.ACTIVITY_MEASURES
+    for since in bounds:
+        for until in bounds:
+            wanted: dict[tuple[str, str, str], list[int]] = {}
+            for r in wanted_of:
+                if r.time_us >= (since or 0) and (until is None or r.time_us < until):
+                    row = wanted.setdefault((GROUP["day"](r), r.model, r.provider), [0] * len(measures))
+                    for i, name in enumerate(measures):
+                        row[i] += 1 if name == "requests" else getattr(r, name)
+            rows = store.activity(since, until, key_id)
+            found = {(a.day, a.model, a.provider): [getattr(a, name) for name in measures] for a in rows}
+            assert found == wanted, (since, until)
+            assert len(found) == len(rows)
+            assert [a.day for a in rows] == sorted(a.day for a in rows)
+
+
+def test_whole_hours_of_activity_are_answered_by_roll_ups_alone() -> None:
+    assert "requests WHERE" not in spans.activity(START_US, START_US + DAY_US)[0]
+    assert "requests WHERE" in spans.activity(START_US + 1, None)[0]

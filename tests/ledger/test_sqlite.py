@@ -1,5 +1,4 @@
 import sqlite3
-import stat
 import threading
 from pathlib import Path
 
@@ -8,21 +7,9 @@ import pytest
 from tokenworks.errors import StoreError
 from tokenworks.ledger import sqlite as module
 from tokenworks.ledger.record import MAX_TOKENS, Record
-from tokenworks.ledger.rows import KeyRow
-from tokenworks.ledger.sqlite import SqliteStore
+from tokenworks.ledger.rows import ActivityRow, KeyRow, UsageRow
 
-
-def key(number: int = 1, **fields) -> KeyRow:
-    values = {
-        "id": f"k_{number}",
-        "name": "alice",
-        "role": "member",
-        "hint": "tw-abc…wxyz",
-        "created_us": number,
-        "revoked_us": None,
-        "digest": bytes([number]) * 32,
-    }
-    return KeyRow(**(values | fields))
+BASE_US = 1_764_000_100_000_000  # of the first record
 
 
 def test_a_record_comes_back_as_it_went_in(store, make) -> None:
@@ -87,47 +74,15 @@ def test_values_no_column_can_hold_are_brought_within_limits(store, make) -> Non
 def test_names_from_outside_are_only_ever_data(store, make) -> None:
     evil = "x'); DROP TABLE keys; --"
     store.append(evil, 1, [make(app=evil, model=evil, provider=evil, key_id=evil, session=evil, user=evil)])
-    store.add_key(key(name=evil))
+    store.add_key(KeyRow(evil, evil, "member", "…", 1, None, b"d" * 32))
     for by in ("model", "app", "provider", "key"):
         assert [row.group for row in store.usage(by)] == [evil]
     assert store.generation(evil) is None
     assert store.keys()[0].name == evil
 
 
-def test_keys_are_kept_found_and_revoked(store) -> None:
-    versions = [store.keys_version()]
-    store.add_key(key(2, role="admin"))
-    store.add_key(key(1))
-    versions.append(store.keys_version())
-    found = store.keys()
-    assert [each.id for each in found] == ["k_1", "k_2"]
-    assert store.key_by_digest(b"\x02" * 32) == key(2, role="admin")
-    assert store.key_by_digest(b"\x03" * 32) is None
-    assert store.revoke_key("k_1")
-    versions.append(store.keys_version())
-    assert not store.revoke_key("k_1")
-    assert not store.revoke_key("k_9")
-    assert versions[0] < versions[1] < versions[2] == store.keys_version()
-    found = store.keys()
-    assert [each.active for each in found] == [False, True]
-    with pytest.raises(StoreError, match="UNIQUE"):
-        store.add_key(key(3, digest=b"\x02" * 32))
-    with pytest.raises(StoreError, match="CHECK"):
-        store.add_key(key(4, role="root"))
-
-
-def test_a_key_changed_by_hand_changes_the_version(store, tmp_path: Path) -> None:
-    store.add_key(key())
-    before = store.keys_version()
-    other = sqlite3.connect(tmp_path / "ledger.db")
-    with other:
-        other.execute("DELETE FROM keys")
-    other.close()
-    assert store.keys_version() > before
-
-
 def test_a_keys_usage_shows_its_name(store, make) -> None:
-    store.add_key(key(1, name="alice"))
+    store.add_key(KeyRow("k_1", "alice", "member", "…", 1, None, b"d" * 32))
     store.append("w", 1, [make(key_id="k_1"), make(key_id="k_gone"), make(key_id="")])
     assert {(row.group, row.name) for row in store.usage("key")} == {
         ("k_1", "alice"),
@@ -158,29 +113,6 @@ def test_readers_see_whole_batches_while_another_thread_writes(store, make) -> N
     assert store.totals().requests == 2000
 
 
-def test_connections_of_threads_that_ended_are_closed(store) -> None:
-    for _ in range(5):
-        thread = threading.Thread(target=store.keys_version)
-        thread.start()
-        thread.join()
-    assert len(store._connections) <= 3
-
-
-def test_a_locked_store_says_so_and_works_again(store, make, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(module, "BUSY_S", 0.05)
-    impatient = SqliteStore(str(tmp_path / "ledger.db"))
-    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
-        impatient.append("w", 1, [make()])
-    assert impatient.totals().requests == 0, "readers do not wait"
-    other.execute("ROLLBACK")
-    other.close()
-    impatient.append("w", 1, [make()])
-    assert impatient.totals().requests == 1
-    impatient.close()
-
-
 def test_a_full_store_keeps_what_it_had(store, make) -> None:
     store.append("w", 1, [make()])
     connection = store._connection()
@@ -193,27 +125,6 @@ def test_a_full_store_keeps_what_it_had(store, make) -> None:
     connection.execute("PRAGMA max_page_count = 1000000")
     store.append("w", 2, many, since=1)
     assert store.totals().requests == 201
-
-
-def test_a_file_that_is_no_store_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "text.db").write_text("this is not a database, " * 100)
-    with pytest.raises(StoreError, match=r"text\.db: file is not a database"):
-        SqliteStore(str(tmp_path / "text.db")).migrate()
-    with pytest.raises(StoreError, match=r"missing.*ledger\.db"):
-        SqliteStore(str(tmp_path / "missing" / "ledger.db")).migrate()
-    fresh = SqliteStore(str(tmp_path / "fresh.db"))
-    with pytest.raises(StoreError, match=r"run migrate\(\) first"):
-        fresh.totals()
-    fresh.close()
-
-
-def test_the_file_is_its_owners_alone_and_in_wal_mode(store, tmp_path: Path) -> None:
-    assert stat.S_IMODE((tmp_path / "ledger.db").stat().st_mode) == 0o600
-    assert store._connection().execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert store._connection().execute("PRAGMA synchronous").fetchone() == (1,)
-    durable = SqliteStore(str(tmp_path / "ledger.db"), durable=True)
-    assert durable._connection().execute("PRAGMA synchronous").fetchone() == (2,)
-    durable.close()
 
 
 def test_sync_flushes_the_write_ahead_log(store, make, monkeypatch) -> None:
@@ -233,3 +144,49 @@ def test_a_year_of_records_fits_the_sums(store) -> None:
     ]
     store.append("w", 1, most)
     assert store.totals().output_tokens == 3000 * MAX_TOKENS
+
+
+# --- one key, and activity --------------------------------------------------------------------
+
+
+def test_a_keys_sums_are_its_own(store, make) -> None:
+    store.add_key(KeyRow("k_1", "alice", "member", "…", 1, None, b"d" * 32))
+    store.append("w", 1, [make(), make(key_id="k_2"), make(outcome="timeout", ttft_us=0), make(key_id="")])
+    found = store.key_usage("k_1")
+    assert (found.group, found.name) == ("k_1", "alice")
+    assert (found.requests, found.errors, found.ttft_requests) == (2, 1, 1)
+    assert (found.input_tokens, found.cost_nano_usd) == (222, 2000)
+    assert store.key_usage("k_2").name == "k_2"
+    nothing = store.key_usage("k_1", BASE_US + 86_400_000_000)
+    assert (nothing.group, nothing.name, nothing.requests, nothing.cost_nano_usd) == ("k_1", "alice", 0, 0)
+    assert store.key_usage("k_nope") == UsageRow("k_nope", "k_nope")
+
+
+def test_activity_is_by_day_model_and_provider(store, make) -> None:
+    day = 86_400_000_000
+    store.append(
+        "w",
+        1,
+        [
+            make(),
+            make(provider="beta", cost_nano_usd=5),
+            make(time_us=BASE_US + day, key_id="k_2"),
+            make(time_us=BASE_US + day + 1, model="acme/slow"),
+            make(time_us=BASE_US + day + 2, model="acme/slow"),
+        ],
+    )
+    rows = store.activity(None, None)
+    assert [(r.day, r.model, r.provider, r.requests, r.cost_nano_usd) for r in rows] == [
+        ("2025-11-24", "acme/fast", "acme", 1, 1000),
+        ("2025-11-24", "acme/fast", "beta", 1, 5),
+        ("2025-11-25", "acme/slow", "acme", 2, 2000),
+        ("2025-11-25", "acme/fast", "acme", 1, 1000),
+    ]
+    assert rows[0] == ActivityRow("2025-11-24", "acme/fast", "acme", 1, 100, 10, 1, 20, 5, 1000)
+    of_one = store.activity(BASE_US, BASE_US + day + 2, "k_1")
+    assert [(r.day, r.model, r.requests) for r in of_one] == [
+        ("2025-11-24", "acme/fast", 1),
+        ("2025-11-24", "acme/fast", 1),
+        ("2025-11-25", "acme/slow", 1),
+    ]
+    assert store.activity(0, 0) == store.activity(None, None, "k_nope") == []

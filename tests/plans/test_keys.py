@@ -90,6 +90,93 @@ def test_a_key_found_late_and_revoked_before_any_reload_stops_too(store: Store) 
     assert book.check(secret.encode()) is None
 
 
+# --- keys that end, rest and change -------------------------------------------------------------
+
+NOW_US = 1_764_000_000_000_000
+
+
+@pytest.fixture
+def clock(monkeypatch) -> list[int]:
+    """The time in unix µs as ``keys`` sees it."""
+    now = [NOW_US]
+    monkeypatch.setattr(keys.time, "time_ns", lambda: now[0] * 1000)
+    return now
+
+
+def test_a_key_ends_when_its_time_comes_for_holders_too(store: Store, clock: list[int]) -> None:
+    _, late = create(store, "late", PEPPER, expires_us=NOW_US + 20)
+    _, soon = create(store, "soon", PEPPER, expires_us=NOW_US + 10)
+    _, never = create(store, "never", PEPPER)
+    book = KeyBook(store, PEPPER)
+    held = [book.check(secret.encode()) for secret in (soon, late, never)]
+    for time_us, active in ((9, [1, 1, 1]), (10, [0, 1, 1]), (19, [0, 1, 1]), (25, [0, 0, 1])):
+        clock[0] = NOW_US + time_us
+        assert not book.reload_if_changed()
+        assert [key.active for key in held if key] == [bool(each) for each in active], time_us
+        found = [book.check(secret.encode()) is not None for secret in (soon, late, never)]
+        assert found == [bool(each) for each in active]
+    assert KeyBook(store, PEPPER).check(soon.encode()) is None
+
+
+def test_a_key_ends_while_the_store_is_down(store: Store, clock: list[int], monkeypatch) -> None:
+    _, secret = create(store, "a", PEPPER, expires_us=NOW_US + 10)
+    book = KeyBook(store, PEPPER)
+
+    def down(*_: object) -> None:
+        raise StoreError("down")
+
+    monkeypatch.setattr(store, "keys_version", down)
+    clock[0] += 10
+    with pytest.raises(StoreError):
+        book.reload_if_changed()
+    assert book.check(secret.encode()) is None
+
+
+def test_a_key_looked_up_late_ends_too(store: Store, clock: list[int]) -> None:
+    book = KeyBook(store, PEPPER)
+    _, secret = create(store, "a", PEPPER, expires_us=NOW_US + 10)
+    _, over = create(store, "b", PEPPER, expires_us=NOW_US)
+    held = book.check(secret.encode())
+    assert held is not None
+    assert book.check(over.encode()) is None
+    assert held.active
+    book._version = store.keys_version()  # nothing is read again: the end alone counts
+    clock[0] += 10
+    assert not book.reload_if_changed()
+    assert not held.active
+
+
+def test_a_moved_end_and_a_disabled_key_count_with_the_next_reload(store: Store, clock: list[int]) -> None:
+    key_id, secret = create(store, "a", PEPPER, expires_us=NOW_US + 10)
+    book = KeyBook(store, PEPPER)
+    held = book.check(secret.encode())
+    assert held is not None
+    clock[0] += 10
+    book.reload_if_changed()
+    assert not held.active
+    changes: list[tuple[dict[str, object], bool]] = [
+        ({"expires_us": NOW_US + 30}, True),
+        ({"disabled": True}, False),
+        ({"expires_us": None}, False),
+        ({"disabled": False}, True),
+        ({"expires_us": NOW_US}, False),
+    ]
+    for change, active in changes:
+        store.update_key(key_id, **change)  # type: ignore[arg-type]
+        assert book.reload_if_changed()
+        assert held.active is active, change
+        assert (book.check(secret.encode()) is held) is active
+
+
+def test_a_key_tells_of_itself_without_the_store(store: Store, clock: list[int]) -> None:
+    key_id, secret = create(store, "a", PEPPER, expires_us=NOW_US + 10)
+    key = KeyBook(store, PEPPER).check(secret.encode())
+    assert key == keys.Key(key_id, "a", "member", True, f"{secret[:6]}…{secret[-4:]}", NOW_US, NOW_US + 10)
+    row = store.key(key_id)
+    assert row is not None
+    assert (row.created_us, row.updated_us, row.expires_us) == (NOW_US, NOW_US, NOW_US + 10)
+
+
 def test_guesses_neither_fill_memory_nor_occupy_the_store(store: Store, monkeypatch) -> None:
     book = KeyBook(store, PEPPER)
     asked: list[bytes] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +33,17 @@ class Place:
 
         return home_dir(self.home)
 
-    def settings(self, *, require_secrets: bool = False) -> Settings:
-        """What is set. Raises ``ConfigError``; a provider's missing key only where keys are required."""
+    def settings(self, *, require_secrets: bool = False, vaulted: Collection[str] = ()) -> Settings:
+        """What is set, without the vault's keys. Raises ``ConfigError``.
+
+        A provider's missing key is an error only where keys are required and it is not in ``vaulted``.
+        """
         from tokenworks.catalog.load import preset_env
         from tokenworks.config.load import load
 
-        return load(self.home, self.file, preset_env=preset_env(), require_secrets=require_secrets)
+        return load(
+            self.home, self.file, preset_env=preset_env(), require_secrets=require_secrets, vaulted=vaulted
+        )
 
     def existing(self) -> Settings:
         """The settings of a home that ``init`` has made. Raises ``ConfigError``."""

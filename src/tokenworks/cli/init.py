@@ -101,13 +101,14 @@ def prepare(place: Place, *, first_key: bool = True, require_secrets: bool = Fal
 
     from tokenworks.errors import ConfigError
     from tokenworks.plans import keys
+    from tokenworks.providers.vault import with_vault
 
     folder = place.folder
     _make_folder(folder)
     with _alone(folder):
         if place.settings().source is None:
             _place_file(folder / "tokenworks.toml", TEMPLATE.encode())
-        settings = place.settings(require_secrets=require_secrets)
+        settings = place.settings()  # where the store is, which may hold what is required
         with opened_store(settings) as store:
             known = store.keys()
             if not settings.pepper:
@@ -117,7 +118,10 @@ def prepare(place: Place, *, first_key: bool = True, require_secrets: bool = Fal
                         f"{pepper} is gone, and without it no key can be checked; restore it from a backup"
                     )
                 _place_file(pepper, secrets.token_bytes(32))
-                settings = place.settings(require_secrets=require_secrets)
+                settings = place.settings()
+            if require_secrets:
+                vaulted = {row.provider for row in store.provider_keys() if not row.disabled}
+                settings = with_vault(place.settings(require_secrets=True, vaulted=vaulted), store)
             if known or not first_key:
                 return Prepared(settings, None)
             made = keys.create(store, FIRST_KEY, settings.pepper, role="admin")

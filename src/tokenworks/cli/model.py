@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tokenworks.cli.home import Place, no_server, placed
+from tokenworks.cli.home import Place, no_server, opened_store, placed
 from tokenworks.cli.table import print_json, print_table
 
 PER_M = 1_000_000
@@ -35,8 +35,13 @@ def list_models(place: Place, everything: bool, as_json: bool) -> None:
       tokenworks model list --all --json
     """
     from tokenworks.catalog.load import load
+    from tokenworks.providers.vault import with_vault
 
-    catalog = load(place.settings())
+    settings = place.settings()
+    if settings.pepper:  # else there is no home yet, and no vault
+        with opened_store(settings) as store:
+            settings = with_vault(settings, store)
+    catalog = load(settings)
     rows = []
     for name in sorted(catalog.models):
         endpoints = catalog.endpoints.get(name, ())

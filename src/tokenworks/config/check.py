@@ -99,6 +99,14 @@ def describe(value: object) -> str:
     return "a date or time"
 
 
+def under(folder: Path, named: str) -> Path:
+    """The path ``named``; a relative one counts from the home folder, so that it can be moved as a whole."""
+    try:
+        return folder / Path(named).expanduser()
+    except RuntimeError as error:  # ~someone who is not there
+        raise ConfigError(f"{named}: {error}") from None
+
+
 def _field(
     cls: type[msgspec.Struct], known: dict[str, Any], key: str, value: object, source: Source, path: KeyPath
 ) -> Any:

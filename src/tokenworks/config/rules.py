@@ -11,14 +11,19 @@ from urllib.parse import urlsplit
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
+    ProviderKeySettings,
     ProviderModelSettings,
     ProviderSettings,
+    RoutingSettings,
     ServerSettings,
     UpstreamSettings,
 )
 
-WIRES = ("openai_chat",)  # protocols that the gateway speaks to a provider
+WIRES = ("openai_chat", "openai_responses", "anthropic_messages")  # spoken to a provider
+QUANTIZATIONS = ("int4", "int8", "fp4", "fp6", "fp8", "fp16", "bf16", "fp32")
+MODALITIES = ("text", "image", "file", "audio", "video")
 LOCAL = "local"  # the provider of our own engines
+WEIGHTS = (0.001, 1000)  # of one of several keys
 
 _DAY_S = 86_400.0
 _USD_MTOK = (0, 1_000_000)
@@ -35,6 +40,8 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
         "keepalive_s": (0.1, _DAY_S),
         "write_timeout_s": (0.1, _DAY_S),
         "drain_s": (0, _DAY_S),
+        "comment_after_s": (0.1, _DAY_S),
+        "cache_mib": (0, 65_536),
     },
     UpstreamSettings: {
         "connect_timeout_s": (0.1, _DAY_S),
@@ -44,6 +51,14 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
         "max_connections": (1, 1_000_000),
         "max_response_mib": (1, 4096),
     },
+    RoutingSettings: {
+        "retry_within_s": (0, _DAY_S),
+        "affinity_s": (0, _DAY_S),
+        "breaker_failures": (1, 1000),
+        "breaker_rest_s": (0.1, 3600),
+        "hedge_percentile": (0, 100),
+    },
+    ProviderKeySettings: {"weight": WEIGHTS},
     ProviderModelSettings: {
         "context_length": (0, _TOKENS[1]),
         "max_output_tokens": _TOKENS,
@@ -61,6 +76,8 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
 }
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_KEY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -83,6 +100,13 @@ def bad_name(name: str) -> str | None:
     if _NAME.fullmatch(name):
         return None
     return "a name is made of a-z, 0-9, '.', '_' and '-', begins with a letter or digit, and has 64 at most"
+
+
+def bad_key_name(name: str) -> str | None:
+    """What is wrong with the name of a provider's key, None if nothing is."""
+    if _KEY_NAME.fullmatch(name):
+        return None
+    return "must be 1 to 64 letters, digits, '.', '_' and '-', and begin with a letter or digit"
 
 
 def bad_secret(secret: str) -> str | None:
@@ -128,6 +152,36 @@ def _base_url(value: object) -> str | None:
 
 def _wire(value: object) -> str | None:
     return None if value in WIRES else "must be one of " + ", ".join(f'"{wire}"' for wire in WIRES)
+
+
+def _more_wires(value: object) -> str | None:
+    assert isinstance(value, dict)
+    for wire, base_url in value.items():
+        if wire not in WIRES:
+            return "names an unknown wire; known: " + ", ".join(WIRES)
+        if complaint := _base_url(base_url):
+            return f"{wire} {complaint}"
+    return None
+
+
+def _words(value: object) -> str | None:
+    assert isinstance(value, tuple)
+    if not all(_WORD.fullmatch(word) for word in value):
+        return 'must be words of a-z, 0-9 and "_"'
+    return "names one twice; keep one of them" if len(set(value)) < len(value) else None
+
+
+def _quantization(value: object) -> str | None:
+    if not value or value in QUANTIZATIONS:
+        return None
+    return "must be one of " + ", ".join(f'"{each}"' for each in QUANTIZATIONS)
+
+
+def _modalities(value: object) -> str | None:
+    assert isinstance(value, tuple)
+    if value and set(value) <= set(MODALITIES):
+        return None
+    return "must list some of " + ", ".join(f'"{each}"' for each in MODALITIES)
 
 
 def _identifier(value: object) -> str | None:
@@ -191,7 +245,21 @@ _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
         "api_key_env": _env_name,
         "headers": _headers,
         "ca_file": _file,
+        "more_wires": _more_wires,
+        "quirks": _words,
     },
-    ProviderModelSettings: {"id": _identifier, "upstream_id": _optional_identifier, "aliases": _identifiers},
+    ProviderKeySettings: {
+        "name": lambda value: bad_key_name(str(value)),
+        "api_key": lambda value: bad_secret(str(value)),
+        "api_key_env": _env_name,
+    },
+    ProviderModelSettings: {
+        "id": _identifier,
+        "upstream_id": _optional_identifier,
+        "aliases": _identifiers,
+        "quantization": _quantization,
+        "supported_parameters": _words,
+        "input_modalities": _modalities,
+    },
     EngineSettings: {"model": _identifier, "path": _file, "sha256": _sha256, "aliases": _identifiers},
 }

@@ -65,7 +65,7 @@ class RoutingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     affinity_s: float = 600.0  # a session that was silent for longer is no longer kept to its endpoint
     breaker_failures: int = 5  # in a row, or half of the last minute's: the endpoint rests
     breaker_rest_s: float = 15.0  # before one request may try it again; doubles up to 16 times
-    hedge_percentile: float = 0.0  # of an endpoint's time to first token; then a second one is asked. 0: never
+    hedge_percentile: float = 0.0  # of its time to first token; then a second endpoint is asked. 0: never
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -163,8 +163,9 @@ class ProviderKey(msgspec.Struct, frozen=True):
 class Settings(msgspec.Struct, frozen=True):
     """Everything, checked. Secrets are resolved: ``secrets[provider]`` is the key to send.
 
-    ``provider_keys`` holds all keys of those providers that have several; the first of them is the one
-    in ``secrets``. ``presets`` are request bodies by name, for models called ``@preset/NAME``.
+    ``provider_keys`` holds all keys of those providers whose keys have names, from the file or the vault;
+    the first of them is the one in ``secrets``. ``presets`` are request bodies by name, for models called
+    ``@preset/NAME``.
     """
 
     home: Path
@@ -183,7 +184,8 @@ class Settings(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:  # secrets and pepper stay out of logs and tracebacks
         return (
             f"Settings(home={str(self.home)!r}, server={self.server!r}, upstream={self.upstream!r}, "
-            f"ledger={self.ledger!r}, providers={self.providers!r}, engines={self.engines!r}, "
+            f"routing={self.routing!r}, ledger={self.ledger!r}, providers={self.providers!r}, "
+            f"engines={self.engines!r}, "
             f"secrets of {sorted(self.secrets)})"
         )
 

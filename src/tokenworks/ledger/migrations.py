@@ -116,5 +116,35 @@ END""",
 END""",
 )
 
+_KEYS_AND_STATES = (
+    "ALTER TABLE keys ADD COLUMN updated_us INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE keys ADD COLUMN expires_us INTEGER",
+    "ALTER TABLE keys ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1))",
+    "UPDATE keys SET updated_us = coalesce(revoked_us, created_us)",
+    # One key's sums without reading everybody's.
+    "CREATE INDEX day_key_model_by_key ON day_key_model (key_id, day)",
+    # Keys of providers; what is in ciphertext only the vault's master key tells.
+    """CREATE TABLE provider_keys (
+  id TEXT PRIMARY KEY,
+  provider TEXT NOT NULL,
+  name TEXT NOT NULL,
+  weight REAL NOT NULL CHECK (weight > 0),
+  ciphertext BLOB NOT NULL,
+  hint TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+  UNIQUE (provider, name)
+) STRICT""",
+    # What is kept of one request for a later one. Bodies are large, so rows are found by rowid.
+    """CREATE TABLE states (
+  scope TEXT NOT NULL,
+  id TEXT NOT NULL,
+  expires_us INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (scope, id)
+) STRICT""",
+    "CREATE INDEX states_by_expiry ON states (expires_us)",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 
@@ -15,11 +17,56 @@ class KeyRow(msgspec.Struct, frozen=True):
     created_us: int
     revoked_us: int | None
     digest: bytes
+    updated_us: int = 0  # the last time that anything of it was changed
+    expires_us: int | None = None  # from this moment on it is refused
+    disabled: bool = False
 
     @property
     def active(self) -> bool:
-        """Whether the key may still be used."""
-        return self.revoked_us is None
+        """Neither revoked nor disabled; whether its time has come is what ``expired`` tells."""
+        return self.revoked_us is None and not self.disabled
+
+    def expired(self, now_us: int) -> bool:
+        """Whether its time has come at ``now_us``."""
+        return self.expires_us is not None and self.expires_us <= now_us
+
+    @property
+    def hash(self) -> str:
+        """64 hex digits that name the key to those who administer keys. They open nothing."""
+        return hashlib.sha256(self.digest).hexdigest()
+
+
+class ProviderKeyRow(msgspec.Struct, frozen=True):
+    """A provider's key as stored: encrypted."""
+
+    id: str
+    provider: str
+    name: str  # one of its provider's, each different
+    weight: float
+    ciphertext: bytes
+    hint: str  # enough of the secret to tell keys apart
+    created_us: int
+    disabled: bool = False
+
+
+class ActivityRow(msgspec.Struct, frozen=True, gc=False):
+    """Sums over the requests of one UTC day, model and provider."""
+
+    day: str  # ISO date
+    model: str
+    provider: str
+    requests: int
+    uncached_input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int  # part of output_tokens
+    cost_nano_usd: int
+
+    @property
+    def input_tokens(self) -> int:
+        """All input: uncached + cache read + cache write."""
+        return self.uncached_input_tokens + self.cache_read_tokens + self.cache_write_tokens
 
 
 class UsageRow(msgspec.Struct, frozen=True, gc=False):

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tokenworks.ledger.rollups import DAY_US, HOUR_US, MEASURES, NOT_ERRORS
 
 _ALL_TIME = 2**62
+_HOUR = HOUR_US // 1_000_000
+
+# A day of a bucket and of a request's row, as an ISO date.
+_HOURS_DAY = f"date(hour * {_HOUR}, 'unixepoch')"
+_ROWS_DAY = "date(time_us / 1000000, 'unixepoch')"
 
 
 class _Source(NamedTuple):
-    """Where sums by one dimension come from."""
+    """Where sums by some dimensions come from; both groups are lists of columns with the same names."""
 
     table: str
     group: str  # of the roll-up's row
@@ -18,26 +24,35 @@ class _Source(NamedTuple):
     grain_us: int
 
 
-_HOUR = HOUR_US // 1_000_000
 # A roll-up that serves any span, and for open spans a smaller one where there is one.
 _SOURCES = {
-    None: _Source("hour_model_provider", "''", "''", HOUR_US),
-    "model": _Source("hour_model_provider", "model", "model", HOUR_US),
-    "provider": _Source("hour_model_provider", "provider", "provider", HOUR_US),
-    "day": _Source(
-        "hour_model_provider",
-        f"date(hour * {_HOUR}, 'unixepoch')",
-        "date(time_us / 1000000, 'unixepoch')",
-        HOUR_US,
-    ),
-    "app": _Source("day_app_model", "app", "app", DAY_US),
-    "key": _Source("day_key_model", "key_id", "key_id", DAY_US),
+    None: _Source("hour_model_provider", "'' AS g", "'' AS g", HOUR_US),
+    "model": _Source("hour_model_provider", "model AS g", "model AS g", HOUR_US),
+    "provider": _Source("hour_model_provider", "provider AS g", "provider AS g", HOUR_US),
+    "day": _Source("hour_model_provider", f"{_HOURS_DAY} AS g", f"{_ROWS_DAY} AS g", HOUR_US),
+    "app": _Source("day_app_model", "app AS g", "app AS g", DAY_US),
+    "key": _Source("day_key_model", "key_id AS g", "key_id AS g", DAY_US),
 }
 _WHOLE = {
-    None: _Source("day_model", "''", "''", DAY_US),
-    "model": _Source("day_model", "model", "model", DAY_US),
-    "day": _Source("day_model", "date(day * 86400, 'unixepoch')", "", DAY_US),
+    None: _Source("day_model", "'' AS g", "'' AS g", DAY_US),
+    "model": _Source("day_model", "model AS g", "model AS g", DAY_US),
+    "day": _Source("day_model", "date(day * 86400, 'unixepoch') AS g", "", DAY_US),
 }
+_ACTIVITY = _Source(
+    "hour_model_provider",
+    f"{_HOURS_DAY} AS day, model, provider",
+    f"{_ROWS_DAY} AS day, model, provider",
+    HOUR_US,
+)
+ACTIVITY_MEASURES = [
+    "requests",
+    "uncached_input_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost_nano_usd",
+]
 
 _OF_ROW = {
     "requests": "1",
@@ -45,36 +60,23 @@ _OF_ROW = {
     "ttft_requests": "ttft_us > 0",
 }
 
+Parameters = list[int | str]
 
-def query(by: str | None, since_us: int | None, until_us: int | None) -> tuple[str, list[int]]:
+
+def query(
+    by: str | None, since_us: int | None, until_us: int | None, key_id: str | None = None
+) -> tuple[str, Parameters]:
     """A statement giving group, name and ``MEASURES`` over ``[since_us, until_us)``, and its parameters.
 
-    Raises ``ValueError`` for an unknown ``by``. Names in the text are this package's own.
+    ``key_id`` leaves the requests of one key, for ``by="key"`` only. Raises ``ValueError`` for an unknown
+    ``by``. Names in the text are this package's own.
     """
     if by not in _SOURCES:
         raise ValueError(f"usage by {by!r}: use one of {', '.join(b for b in _SOURCES if b)}")
     whole = since_us is None and until_us is None
     source = _WHOLE.get(by, _SOURCES[by]) if whole else _SOURCES[by]
-    since = 0 if since_us is None else min(max(since_us, 0), _ALL_TIME)
-    until = _ALL_TIME if until_us is None else min(max(until_us, since), _ALL_TIME)
-    first, last = -(-since // source.grain_us), until // source.grain_us  # whole buckets: [first, last)
-    parts, parameters = [], []
-    if first < last:
-        parts.append(_from_roll_up(source))
-        parameters += [first, last]
-        edges = [(since, first * source.grain_us)]
-        if until_us is not None:
-            edges.append((last * source.grain_us, until))
-    else:
-        edges = [(since, until)]
-    for start, end in edges:
-        if start < end:
-            parts.append(_from_rows(source))
-            parameters += [start, end]
-    if not parts:
-        parts, parameters = [_from_roll_up(source)], [0, 0]
-    sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
-    grouped = f"SELECT g, {sums} FROM ({' UNION ALL '.join(parts)}) GROUP BY g"  # noqa: S608
+    parts, parameters = _parts(source, MEASURES, since_us, until_us, key_id)
+    grouped = f"SELECT g, {_sums(MEASURES)} FROM ({parts}) GROUP BY g"  # noqa: S608
     measures = ", ".join(MEASURES)
     if by == "key":
         grouped = (
@@ -86,12 +88,69 @@ def query(by: str | None, since_us: int | None, until_us: int | None) -> tuple[s
     return f"{grouped} ORDER BY {order}", parameters
 
 
-def _from_roll_up(source: _Source) -> str:
+def activity(since_us: int | None, until_us: int | None, key_id: str | None = None) -> tuple[str, Parameters]:
+    """A statement giving day, model, provider and ``ACTIVITY_MEASURES``, in order of days.
+
+    No roll-up keeps keys and providers apart, so with ``key_id`` every request of the span is read.
+    """
+    if key_id is None:
+        parts, parameters = _parts(_ACTIVITY, ACTIVITY_MEASURES, since_us, until_us)
+    else:
+        since, until = _bounds(since_us, until_us)
+        parts, parameters = _from_rows(_ACTIVITY, ACTIVITY_MEASURES, one_key=True), [since, until, key_id]
+    return (
+        f"SELECT day, model, provider, {_sums(ACTIVITY_MEASURES)} FROM ({parts})"  # noqa: S608
+        " GROUP BY day, model, provider ORDER BY day, cost_nano_usd DESC, requests DESC, model, provider"
+    ), parameters
+
+
+def _parts(
+    source: _Source,
+    measures: Sequence[str],
+    since_us: int | None,
+    until_us: int | None,
+    key_id: str | None = None,
+) -> tuple[str, Parameters]:
+    """The rows to sum, of whole buckets and of requests beside them."""
+    since, until = _bounds(since_us, until_us)
+    of_key: Parameters = [] if key_id is None else [key_id]
+    first, last = -(-since // source.grain_us), until // source.grain_us  # whole buckets: [first, last)
+    parts: list[str] = []
+    parameters: Parameters = []
+    if first < last:
+        parts.append(_from_roll_up(source, measures, one_key=bool(of_key)))
+        parameters += [first, last, *of_key]
+        edges = [(since, first * source.grain_us)]
+        if until_us is not None:
+            edges.append((last * source.grain_us, until))
+    else:
+        edges = [(since, until)]
+    for start, end in edges:
+        if start < end:
+            parts.append(_from_rows(source, measures, one_key=bool(of_key)))
+            parameters += [start, end, *of_key]
+    if not parts:
+        return _from_roll_up(source, measures, one_key=bool(of_key)), [0, 0, *of_key]
+    return " UNION ALL ".join(parts), parameters
+
+
+def _bounds(since_us: int | None, until_us: int | None) -> tuple[int, int]:
+    since = 0 if since_us is None else min(max(since_us, 0), _ALL_TIME)
+    return since, _ALL_TIME if until_us is None else min(max(until_us, since), _ALL_TIME)
+
+
+def _sums(measures: Sequence[str]) -> str:
+    return ", ".join(f"sum({name}) AS {name}" for name in measures)
+
+
+def _from_roll_up(source: _Source, measures: Sequence[str], *, one_key: bool = False) -> str:
     bucket = "hour" if source.grain_us == HOUR_US else "day"
-    columns = ", ".join(MEASURES)
-    return f"SELECT {source.group} AS g, {columns} FROM {source.table} WHERE {bucket} >= ? AND {bucket} < ?"  # noqa: S608
+    columns = ", ".join(measures)
+    where = f"{bucket} >= ? AND {bucket} < ?" + (" AND key_id = ?" if one_key else "")
+    return f"SELECT {source.group}, {columns} FROM {source.table} WHERE {where}"  # noqa: S608
 
 
-def _from_rows(source: _Source) -> str:
-    columns = ", ".join(f"{_OF_ROW.get(name, name)} AS {name}" for name in MEASURES)
-    return f"SELECT {source.row_group} AS g, {columns} FROM requests WHERE time_us >= ? AND time_us < ?"  # noqa: S608
+def _from_rows(source: _Source, measures: Sequence[str], *, one_key: bool = False) -> str:
+    columns = ", ".join(f"{_OF_ROW.get(name, name)} AS {name}" for name in measures)
+    where = "time_us >= ? AND time_us < ?" + (" AND key_id = ?" if one_key else "")
+    return f"SELECT {source.row_group}, {columns} FROM requests WHERE {where}"  # noqa: S608

@@ -8,8 +8,7 @@ import logging
 import os
 import sqlite3
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,15 @@ import msgspec
 
 from tokenworks.errors import StoreError
 from tokenworks.ledger import spans
-from tokenworks.ledger.migrations import STEPS
 from tokenworks.ledger.record import FIELDS, Record, scrubbed
 from tokenworks.ledger.rollups import FACT, GRAINS, MEASURES, SHAPE, Batcher, Row
-from tokenworks.ledger.rows import KeyRow, UsageRow
+from tokenworks.ledger.rows import ActivityRow, UsageRow
+from tokenworks.ledger.sqlite_file import transaction
+from tokenworks.ledger.sqlite_keys import SqliteKeys
+from tokenworks.ledger.sqlite_states import SqliteStates
+from tokenworks.ledger.sqlite_vault import SqliteVault
 
 log = logging.getLogger(__name__)
-MIN_SQLITE = (3, 37, 0)  # STRICT tables
-BUSY_S = 5.0
 _ID_SLACK_S = 1  # between the second in an id and the record's time
 # What a value that fits no column raises, by the way it does not fit.
 _UNFIT = (OverflowError, UnicodeEncodeError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
@@ -49,58 +49,16 @@ _INSERT_SHAPE = (
 )
 _UPSERTS = [_upsert(grain.table, (grain.bucket, *grain.dimensions)) for grain in GRAINS]
 _GENERATION = f"SELECT {', '.join(FIELDS)} FROM requests WHERE time_us >= ? AND time_us < ? AND id = ?"  # noqa: S608
-_KEY = "SELECT id, name, role, hint, created_us, revoked_us, digest FROM keys"
 
 
-class SqliteStore:
+class SqliteStore(SqliteKeys, SqliteVault, SqliteStates):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 
     def __init__(self, path: str, *, durable: bool = False) -> None:
         """``durable``: every commit also survives power loss (else the journals make up for it)."""
-        if sqlite3.sqlite_version_info < MIN_SQLITE:
-            raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed")
-        self._path = path
-        self._synchronous = "FULL" if durable else "NORMAL"
-        self._local = threading.local()
-        self._lock = threading.Lock()  # of the set of connections
-        self._connections: dict[threading.Thread, sqlite3.Connection] = {}
+        super().__init__(path, durable=durable)
         self._writing = threading.Lock()  # of the batcher
         self._batcher = Batcher()
-
-    # --- schema -------------------------------------------------------------------------------
-
-    def migrate(self) -> None:
-        """Bring the schema to this program's version; refuses one of a newer program."""
-        with self._errors():
-            Path(self._path).touch(mode=0o600)
-            connection = self._connection()
-            self._wal(connection)
-            with _transaction(connection):
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                self._refuse_newer(version)
-                for step in STEPS[version:]:
-                    for statement in step:
-                        connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {len(STEPS)}")
-
-    def _wal(self, connection: sqlite3.Connection) -> None:
-        """SQLite does not wait for a busy file here, so this does."""
-        deadline = time.monotonic() + BUSY_S
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-
-    def _refuse_newer(self, version: int) -> None:
-        if version > len(STEPS):
-            raise StoreError(
-                f"{self._path} was written by a newer Tokenworks (schema {version}, this program knows"
-                f" {len(STEPS)}); upgrade Tokenworks or restore a backup"
-            )
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -136,7 +94,7 @@ class SqliteStore:
         """False when some id is there already; nothing was done then."""
         batcher = self._batcher
         try:
-            with _transaction(connection):
+            with transaction(connection):
                 if since is not None and (stands := _offset(connection, journal)) != since:
                     raise StoreError(f"{journal} was read up to {stands} already, not {since}")
 
@@ -183,7 +141,7 @@ class SqliteStore:
 
     def forget_journal(self, journal: str) -> None:
         """Drop the offset of a journal whose file is gone."""
-        with self._errors(), _transaction(self._connection()) as connection:
+        with self._errors(), transaction(self._connection()) as connection:
             connection.execute("DELETE FROM journals WHERE journal = ?", (journal,))
 
     def sync(self) -> None:
@@ -197,41 +155,6 @@ class SqliteStore:
                     finally:
                         os.close(fd)
 
-    # --- keys ---------------------------------------------------------------------------------
-
-    def add_key(self, key: KeyRow) -> None:
-        """Keep a new key."""
-        with self._errors(), _transaction(self._connection()) as connection:
-            connection.execute(
-                "INSERT INTO keys (id, name, role, hint, created_us, revoked_us, digest)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                msgspec.structs.astuple(key),
-            )
-
-    def key_by_digest(self, digest: bytes) -> KeyRow | None:
-        """The key with this HMAC, revoked or not."""
-        with self._errors():
-            row = self._connection().execute(f"{_KEY} WHERE digest = ?", (digest,)).fetchone()
-            return None if row is None else KeyRow(*row)
-
-    def keys(self) -> list[KeyRow]:
-        """Every key, oldest first."""
-        with self._errors():
-            rows = self._connection().execute(f"{_KEY} ORDER BY created_us, id").fetchall()
-            return [KeyRow(*row) for row in rows]
-
-    def revoke_key(self, key_id: str) -> bool:
-        """Revoke now; False when there is no such key or it was revoked before."""
-        with self._errors(), _transaction(self._connection()) as connection:
-            sql = "UPDATE keys SET revoked_us = ? WHERE id = ? AND revoked_us IS NULL"
-            return connection.execute(sql, (time.time_ns() // 1000, key_id)).rowcount == 1
-
-    def keys_version(self) -> int:
-        """A number that changes whenever a key does."""
-        with self._errors():
-            sql = "SELECT value FROM meta WHERE name = 'keys_version'"
-            return int(self._connection().execute(sql).fetchone()[0])
-
     # --- reading ------------------------------------------------------------------------------
 
     def usage(
@@ -242,6 +165,25 @@ class SqliteStore:
         with self._errors():
             rows = self._connection().execute(sql, parameters).fetchall()
         return [UsageRow(str(group), *rest) for group, *rest in rows]
+
+    def key_usage(self, key_id: str, since_us: int | None = None, until_us: int | None = None) -> UsageRow:
+        """Sums of one key in the span; zeros for one that did nothing."""
+        sql, parameters = spans.query("key", since_us, until_us, key_id)
+        with self._errors():
+            row = self._connection().execute(sql, parameters).fetchone()
+        if row is not None:
+            return UsageRow(*row)
+        key = self.key(key_id)
+        return UsageRow(key_id, key.name if key else key_id)
+
+    def activity(
+        self, since_us: int | None, until_us: int | None, key_id: str | None = None
+    ) -> list[ActivityRow]:
+        """Sums for each day, model and provider, days in order."""
+        sql, parameters = spans.activity(since_us, until_us, key_id)
+        with self._errors():
+            rows = self._connection().execute(sql, parameters).fetchall()
+        return [ActivityRow(*row) for row in rows]
 
     def totals(self, since_us: int | None = None, until_us: int | None = None) -> UsageRow:
         """Sums of everything in the span."""
@@ -263,62 +205,9 @@ class SqliteStore:
         values["stream"], values["estimated"] = bool(values["stream"]), bool(values["estimated"])
         return Record(**values)
 
-    # --- connections --------------------------------------------------------------------------
-
-    def close(self) -> None:
-        """Close every thread's connection; a later call opens new ones."""
-        with self._lock:
-            for connection in self._connections.values():
-                connection.close()
-            self._connections.clear()
-            self._local = threading.local()
-
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        return self._connect() if found is None else found
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-            self._refuse_newer(connection.execute("PRAGMA user_version").fetchone()[0])
-        except BaseException:
-            connection.close()
-            raise
-        with self._lock:
-            for thread in [t for t in self._connections if not t.is_alive()]:
-                self._connections.pop(thread).close()
-            self._connections[threading.current_thread()] = connection
-            self._local.connection = connection
-        return connection
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        """What SQLite says, in the program's own tree."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            hint = "; run migrate() first" if "no such table" in str(error) else ""
-            raise StoreError(f"{self._path}: {error}{hint}") from error
-
 
 class _SomeThere(Exception):
     """Some of a batch's ids are in the table already."""
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """All or nothing, holding the writer's lock from the start."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _offset(connection: sqlite3.Connection, journal: str) -> int:

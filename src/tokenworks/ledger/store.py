@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
 from tokenworks.ledger.journal import Fsync
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.rows import KeyRow, UsageRow
+from tokenworks.ledger.rows import ActivityRow, KeyRow, ProviderKeyRow, UsageRow
 from tokenworks.ledger.sqlite import SqliteStore
 
 BY = ("model", "key", "app", "provider", "day")
@@ -44,17 +46,68 @@ class Store(Protocol):
     def add_key(self, key: KeyRow) -> None:
         """Keep a new key."""
 
+    def key(self, key_id: str) -> KeyRow | None:
+        """The key with this id, revoked or not."""
+
     def key_by_digest(self, digest: bytes) -> KeyRow | None:
         """The key with this HMAC, revoked or not."""
+
+    def key_by_hash(self, key_hash: str) -> KeyRow | None:
+        """The key with this ``KeyRow.hash``, revoked or not; not cheap with very many keys."""
 
     def keys(self) -> list[KeyRow]:
         """Every key, oldest first, revoked ones too."""
 
+    def update_key(
+        self,
+        key_id: str,
+        *,
+        name: str | None = None,
+        disabled: bool | None = None,
+        expires_us: int | UnsetType | None = UNSET,
+    ) -> KeyRow | None:
+        """Change what is given and return the key; None where none has this id or it was revoked.
+
+        ``expires_us=None`` takes the end away.
+        """
+
     def revoke_key(self, key_id: str) -> bool:
         """Revoke now; False when there is no such key or it was revoked before."""
 
+    def delete_key(self, key_id: str) -> bool:
+        """The same as ``revoke_key``: what a key did stays in the ledger, so the key stays too."""
+
     def keys_version(self) -> int:
         """A number that changes whenever a key does; cheap."""
+
+    def add_provider_key(self, key: ProviderKeyRow) -> bool:
+        """Keep a new key; False, and nothing done, when its provider has one of that name."""
+
+    def provider_keys(self) -> list[ProviderKeyRow]:
+        """Every key of a provider, by provider, each provider's oldest first."""
+
+    def update_provider_key(
+        self, key_id: str, *, weight: float | None = None, disabled: bool | None = None
+    ) -> ProviderKeyRow | None:
+        """Change what is given and return the key; None where none has this id."""
+
+    def remove_provider_key(self, key_id: str) -> bool:
+        """Forget the key; False where none has this id."""
+
+    def reseal_provider_keys(self, ciphertexts: Mapping[str, bytes]) -> int:
+        """Replace the ciphertexts of these ids, all or none; returns how many there still were."""
+
+    def keep_state(self, scope: str, state_id: str, body: bytes, expires_us: int) -> None:
+        """Keep ``body`` under ``scope`` and ``state_id`` until ``expires_us``, in place of what was there."""
+
+    def state(self, scope: str, state_id: str, now_us: int) -> bytes | None:
+        """What is kept there, None where there is nothing or its time has come."""
+
+    def forget_state(self, scope: str, state_id: str) -> bool:
+        """Drop it; False where there was none."""
+
+    def expire_states(self, now_us: int, limit: int = 1000) -> int:
+        """Drop up to ``limit`` of those whose time has come, the oldest first; returns how many."""
 
     def usage(
         self, by: str | None, since_us: int | None = None, until_us: int | None = None
@@ -62,6 +115,20 @@ class Store(Protocol):
         """Sums for each of ``by`` (one of ``BY``), or of all together for None; exact at both bounds.
 
         The dearest first, days in order. Whole hours or days come from roll-ups, edges from rows.
+        """
+
+    def key_usage(self, key_id: str, since_us: int | None = None, until_us: int | None = None) -> UsageRow:
+        """Sums of one key, zeros for one that did nothing; exact at both bounds.
+
+        A span from or to the middle of a UTC day reads that day's requests of everybody.
+        """
+
+    def activity(
+        self, since_us: int | None, until_us: int | None, key_id: str | None = None
+    ) -> list[ActivityRow]:
+        """Sums for each UTC day, model and provider, days in order, then the dearest first.
+
+        With ``key_id`` that key's alone, for which every request of the span is read.
         """
 
     def totals(self, since_us: int | None = None, until_us: int | None = None) -> UsageRow:

@@ -23,6 +23,7 @@ ROLES = ("member", "admin")
 LOOKUPS_PER_S = 50  # of keys not in memory; beyond it an unknown key has to wait for the next reload
 
 _BLOCK = 64  # bytes of a SHA-256 block
+_NEVER = 2**63
 
 
 class Key(msgspec.Struct):
@@ -32,24 +33,33 @@ class Key(msgspec.Struct):
     name: str
     role: str  # "member" | "admin"
     active: bool = True
+    hint: str = ""  # first and last characters of the secret
+    created_us: int = 0
+    expires_us: int | None = None  # unix µs; from then on it is not active
 
 
-def create(store: Store, name: str, pepper: bytes, role: str = "member") -> tuple[str, str]:
+def create(
+    store: Store, name: str, pepper: bytes, role: str = "member", *, expires_us: int | None = None
+) -> tuple[str, str]:
     """Make a key and return its id and its secret, which nothing can show again.
 
-    Raises ``StoreError`` when it can't be kept, ``ValueError`` for another role than ``ROLES``.
+    From ``expires_us`` (unix µs) on it is refused. Raises ``StoreError`` when it can't be kept,
+    ``ValueError`` for another role than ``ROLES``.
     """
     if role not in ROLES:
         raise ValueError(f"role {role!r}: use one of {', '.join(ROLES)}")
     secret = PREFIX + secrets.token_urlsafe(32)
+    now_us = _now_us()
     row = KeyRow(
         id="k_" + secrets.token_hex(8),
         name=name,
         role=role,
         hint=f"{secret[:6]}…{secret[-4:]}",
-        created_us=time.time_ns() // 1000,
+        created_us=now_us,
         revoked_us=None,
         digest=digest(pepper, secret.encode()),
+        updated_us=now_us,
+        expires_us=expires_us,
     )
     store.add_key(row)
     return row.id, secret
@@ -63,7 +73,7 @@ def digest(pepper: bytes, token: bytes) -> bytes:
 
 
 class KeyBook:
-    """Every key in memory. Use from one thread; call ``reload_if_changed`` about each second."""
+    """Every key in memory. Use from one thread; call ``reload_if_changed`` at least each second."""
 
     def __init__(self, store: Store, pepper: bytes) -> None:
         """Reads all keys. Raises ``StoreError``, or ``ConfigError`` without a pepper."""
@@ -76,6 +86,7 @@ class KeyBook:
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
         self._known: dict[bytes, tuple[bytes, Key]] = {}
         self._version = -1
+        self._next_end_us = _NEVER  # the earliest time at which an active key ends
         self._lookups = 0
         self._lookups_since = 0.0
         self.reload_if_changed()
@@ -101,12 +112,18 @@ class KeyBook:
         return None
 
     def reload_if_changed(self) -> bool:
-        """Read the keys again if any was made, changed or revoked. Raises ``StoreError``; keys stay then."""
+        """End the keys whose time has come, and read all again if any was made, changed or revoked.
+
+        Raises ``StoreError``; what is known stays then. True when the keys were read again.
+        """
+        if _now_us() >= self._next_end_us:
+            self._end_due()
         version = self._store.keys_version()  # before the keys: a change in between is seen next time
         if version == self._version:
             return False
         seen: dict[bytes, tuple[bytes, Key]] = {}
         rows = self._store.keys()
+        self._next_end_us = _NEVER
         for row in rows:
             seen[row.digest] = self._entry(row)
         for mac in self._known.keys() - seen.keys():
@@ -118,10 +135,26 @@ class KeyBook:
         """What is known of ``row``, brought up to date."""
         entry = self._known.get(row.digest)
         if entry is None:
-            return row.digest, Key(row.id, row.name, row.role, row.active)
+            entry = row.digest, Key(row.id, row.name, row.role)
         key = entry[1]
-        key.name, key.role, key.active = row.name, row.role, row.active
+        key.name, key.role, key.hint = row.name, row.role, row.hint
+        key.created_us, key.expires_us = row.created_us, row.expires_us
+        key.active = row.active and not row.expired(_now_us())
+        self._note_end(key)
         return entry
+
+    def _note_end(self, key: Key) -> None:
+        if key.active and key.expires_us is not None:
+            self._next_end_us = min(self._next_end_us, key.expires_us)
+
+    def _end_due(self) -> None:
+        """No store is asked: keys end while it is down, too."""
+        now_us = _now_us()
+        self._next_end_us = _NEVER
+        for _, key in self._known.values():
+            if key.expires_us is not None and key.expires_us <= now_us:
+                key.active = False
+            self._note_end(key)
 
     def _look_up(self, mac: bytes) -> Key | None:
         """Ask the store, but not more often than ``LOOKUPS_PER_S``: guesses must not occupy the worker."""
@@ -136,3 +169,7 @@ class KeyBook:
             return None
         entry = self._known[mac] = self._entry(row)
         return entry[1] if entry[1].active else None
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
