@@ -109,6 +109,11 @@ ALLOWED = {
     "engines/door.py": {"openai"},  # tells which protocol an engine's own server speaks
     "api/hot_paths.py": {"openai"},  # tells people which protocol a path speaks
     "gateway/front.py": {"openrouter"},  # x-openrouter-title, a request header
+    # Settings and packages of coding agents are called after who made them or whose wire they speak.
+    "cli/agents/claude.py": {"anthropic"},
+    "cli/agents/codex.py": {"openai"},
+    "cli/agents/openclaw.py": {"openai"},
+    "cli/agents/opencode.py": {"openai"},
 }
 
 

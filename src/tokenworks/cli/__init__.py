@@ -13,7 +13,7 @@ from tokenworks import __version__
 from tokenworks.cli.home import Place, path_options
 from tokenworks.errors import ConfigError, TokenworksError
 
-COMMANDS = ("init", "serve", "key", "model", "usage", "chat")
+COMMANDS = ("init", "serve", "key", "provider", "model", "usage", "chat", "launch")
 
 
 class Failure(click.ClickException):
