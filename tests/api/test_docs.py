@@ -23,6 +23,12 @@ def test_every_path_and_field_stands_in_the_page() -> None:
     assert "<code>messages</code>" in html and "<code>429</code>" in html
 
 
+def test_fields_are_told_with_their_types() -> None:
+    html = page(SPEC)
+    assert "<code>temperature</code><td>number or null" in html
+    assert "<code>input</code><td>string or array" in html
+
+
 def test_nothing_is_fetched_and_nothing_is_injected() -> None:
     html = page(SPEC)
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", html)

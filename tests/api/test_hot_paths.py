@@ -6,79 +6,81 @@ import json
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tokenworks import errors
 from tokenworks.api import hot_paths
+from tokenworks.gateway.way import WAYS
 
-CHAT = hot_paths.PATHS["/v1/chat/completions"]["post"]
+POSTS = {path: operations["post"] for path, operations in hot_paths.PATHS.items()}
 OURS = [
     each for each in vars(errors).values() if isinstance(each, type) and each.__module__ == errors.__name__
 ]
 # What no request to a hot path is answered with.
 NOT_HERE = {errors.TokenworksError, errors.ConfigError, errors.NotFound}
+MET = [each for each in OURS if each not in NOT_HERE]
+MORE = {"/v1/responses": {str(errors.NotFound.status)}}  # the response that it goes on from
+MESSAGES = ("/v1/messages", "/v1/messages/count_tokens")
 
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
-    """As much of JSON Schema as these descriptions use."""
-    kinds: dict[str, Any] = {
-        "object": dict,
-        "array": list,
-        "string": str,
-        "integer": int,
-        "number": (int, float),
-        "null": type(None),
-    }
-    kind = schema.get("type", "object")
-    if not any(isinstance(value, kinds[each]) for each in ([kind] if isinstance(kind, str) else kind)):
-        return False
-    if not isinstance(value, dict):
-        return True
-    known = schema.get("properties", {})
-    return all(name in value for name in schema.get("required", ())) and all(
-        fits(value[name], known[name]) for name in value.keys() & known.keys()
-    )
+    return bool(Draft202012Validator(schema).is_valid(value))
 
 
-@pytest.mark.parametrize("kind", [each for each in OURS if each not in NOT_HERE], ids=lambda k: k.__name__)
-def test_every_error_a_caller_can_meet_is_described(kind: type[errors.TokenworksError]) -> None:
-    response = CHAT["responses"][str(kind.status)]
+def schemas(operation: dict[str, Any]) -> list[dict[str, Any]]:
+    bodies = [operation["requestBody"], *operation["responses"].values()]
+    return [content["schema"] for body in bodies for content in body["content"].values()]
+
+
+def test_what_is_served_is_what_is_described() -> None:
+    assert set(POSTS) == set(WAYS)
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_schemas_are_schemas(path: str) -> None:
+    for schema in schemas(POSTS[path]):
+        Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("kind", MET, ids=lambda kind: kind.__name__)
+def test_every_error_a_caller_can_meet_is_described(path: str, kind: type[errors.TokenworksError]) -> None:
+    response = POSTS[path]["responses"][str(kind.status)]
     assert response["description"]
-    body = json.loads(errors.render(kind("do this", provider_name="acme")))
-    assert fits(body, response["content"]["application/json"]["schema"])
+    body = json.loads(WAYS[path].render(kind("do this", provider_name="acme")))
+    schema = response["content"]["application/json"]["schema"]
+    assert fits(body, schema), body
+    assert not fits({"message": "do this"}, schema)
 
 
-def test_nothing_else_is_described() -> None:
-    statuses = {str(each.status) for each in OURS if each not in NOT_HERE}
-    assert set(CHAT["responses"]) == {"200", *statuses}
+@pytest.mark.parametrize("path", POSTS)
+def test_nothing_else_is_described(path: str) -> None:
+    statuses = {str(each.status) for each in MET} | MORE.get(path, set())
+    assert set(POSTS[path]["responses"]) == {"200", *statuses}
 
 
-def test_security_is_a_scheme_that_is_there() -> None:
-    for path in hot_paths.PATHS.values():
-        for operation in path.values():
-            assert all(set(each) <= set(hot_paths.SECURITY) for each in operation["security"])
+@pytest.mark.parametrize("path", POSTS)
+def test_security_is_a_scheme_that_is_there(path: str) -> None:
+    assert [set(each) for each in POSTS[path]["security"]] == [{name} for name in hot_paths.SECURITY]
 
 
-def test_a_request_is_required_what_the_gateway_requires() -> None:
-    schema = CHAT["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["required"] == ["model", "messages"]
-    assert schema["additionalProperties"] is True  # what is not listed is passed on
+@pytest.mark.parametrize("path", POSTS)
+def test_what_is_not_listed_is_passed_on(path: str) -> None:
+    schema = POSTS[path]["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["additionalProperties"] is True
     assert set(schema["required"]) <= set(schema["properties"])
 
 
-def test_both_kinds_of_answer_are_described() -> None:
-    content = CHAT["responses"]["200"]["content"]
-    assert set(content) == {"application/json", "text/event-stream"}
-    answer = {
-        "id": "gen-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "acme/fast",
-        "provider": "acme",
-        "choices": [{"index": 0}],
-        "system_fingerprint": None,
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2, "cost": 5e-7},
-    }
-    schema = content["application/json"]["schema"]
-    assert fits(answer, schema)
-    for name in schema["required"]:
-        assert not fits({k: v for k, v in answer.items() if k != name}, schema), name
+@pytest.mark.parametrize("path", POSTS)
+def test_both_kinds_of_answer_are_described_where_there_are_two(path: str) -> None:
+    content = POSTS[path]["responses"]["200"]["content"]
+    schema = POSTS[path]["requestBody"]["content"]["application/json"]["schema"]
+    assert ("text/event-stream" in content) == ("stream" in schema["properties"])
+    assert "application/json" in content
+
+
+def test_one_protocol_has_errors_of_its_own() -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": "m"}}
+    for path, operation in POSTS.items():
+        schema = operation["responses"]["400"]["content"]["application/json"]["schema"]
+        assert fits(error, schema) == (path in MESSAGES)

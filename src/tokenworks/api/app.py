@@ -4,25 +4,61 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from tokenworks import __version__
-from tokenworks.api import docs, health, hot_paths, models
+from tokenworks.api import (
+    account,
+    activity,
+    docs,
+    endpoints,
+    generation,
+    hot_paths,
+    models,
+    providers,
+    responses,
+    root,
+)
+from tokenworks.api import health as watching
+from tokenworks.api import keys as administration
+from tokenworks.api.answer import errors
 from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
 from tokenworks.errors import TokenworksError, openai_body, render
+from tokenworks.gateway.states import States
 from tokenworks.ledger.store import Store
 from tokenworks.plans.keys import KeyBook
+from tokenworks.routing.health import Health
 
 PREFIXES = ("", "/api")
+MAX_SHOWN = 200  # characters of a path that an error repeats
+# A model's endpoints come before models: a model's name may be a path, so theirs would match both.
+FAMILIES = (endpoints, models, providers, generation, account, administration, activity, responses)
+ROUTERS: tuple[tuple[str, APIRouter], ...] = (
+    ("", root.router),
+    ("", watching.router),
+    *((f"{prefix}/v1", family.router) for prefix in PREFIXES for family in FAMILIES),
+)
 
 
-def build(settings: Settings, catalog: Catalog, store: Store, keys: KeyBook) -> FastAPI:
-    """The application, its parts reachable by the routes through ``request.app.state``."""
+def build(
+    settings: Settings,
+    catalog: Catalog,
+    store: Store,
+    keys: KeyBook,
+    *,
+    health: Health | None = None,
+    states: States | None = None,
+) -> FastAPI:
+    """The application, its parts reachable by the routes through ``request.app.state``.
+
+    Without ``health`` nothing is told of how endpoints have fared.
+    """
     app = FastAPI(
         title="Tokenworks",
         version=__version__,
@@ -35,9 +71,10 @@ def build(settings: Settings, catalog: Catalog, store: Store, keys: KeyBook) -> 
     app.state.catalog = catalog
     app.state.store = store
     app.state.keys = keys
-    app.include_router(health.router)
-    for prefix in PREFIXES:
-        app.include_router(models.router, prefix=f"{prefix}/v1", include_in_schema=not prefix)
+    app.state.health = health
+    app.state.states = states
+    for prefix, router in ROUTERS:
+        app.include_router(router, prefix=prefix, include_in_schema=not prefix.startswith("/api"))
     app.add_api_route("/docs", lambda: HTMLResponse(docs.page(_openapi(app))), include_in_schema=False)
     app.add_exception_handler(TokenworksError, _ours)
     app.add_exception_handler(HTTPException, _http)
@@ -52,8 +89,15 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes
         )
+        for path in schema["paths"].values():
+            for operation in path.values():
+                if operation["responses"].pop("422", None):  # malformed is 400 here
+                    operation["responses"].setdefault("400", errors(400)["400"])
+        components = schema.setdefault("components", {})
+        for unused in ("HTTPValidationError", "ValidationError"):
+            components.get("schemas", {}).pop(unused, None)
+        components.setdefault("securitySchemes", {}).update(hot_paths.SECURITY)
         schema["paths"].update(hot_paths.PATHS)
-        schema.setdefault("components", {}).setdefault("securitySchemes", {}).update(hot_paths.SECURITY)
         app.openapi_schema = schema
     return app.openapi_schema
 
@@ -68,21 +112,36 @@ async def _ours(_: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404 and request.url.path.removeprefix("/api") in hot_paths.PATHS:
-        error = HTTPException(405, headers={"Allow": "POST"})  # POST never comes here
+    status, path = error.status_code, request.url.path
+    headers = dict(error.headers or {})
+    allowed = _methods(path) if status in (404, 405) else set()
+    if allowed and request.method not in allowed:
+        status, headers["Allow"] = 405, ", ".join(sorted(allowed))
+    shown = " ".join(path.split())[:MAX_SHOWN]
     messages = {
-        404: f"no such path: {request.url.path}; /docs lists what there is",
-        405: f"{request.method} is not supported at {request.url.path}; /docs lists what is",
+        404: f"no such path: {shown}; /docs lists what there is",
+        405: f"{request.method} is not supported at {shown}; /docs lists what is",
     }
-    message = messages.get(error.status_code, str(error.detail))
-    kind = "not_found" if error.status_code == 404 else "invalid_request_error"
-    body = openai_body(error.status_code, kind, message)
-    return Response(body, error.status_code, dict(error.headers or {}), media_type="application/json")
+    message = messages.get(status, str(error.detail))
+    kind = "not_found" if status == 404 else "invalid_request_error"
+    return Response(openai_body(status, kind, message), status, headers, media_type="application/json")
+
+
+def _methods(path: str) -> set[str]:
+    """All that may be done at ``path``, here or by the data plane."""
+    found = {"POST"} if path.removeprefix("/api") in hot_paths.PATHS else set()
+    for prefix, router in ROUTERS:
+        if path.startswith(prefix):
+            rest = path[len(prefix) :]
+            for route in router.routes:
+                if isinstance(route, Route) and route.methods and route.path_regex.match(rest):
+                    found |= route.methods
+    return found
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part) for part in first["loc"]).encode("utf-8", "replace").decode()
     body = openai_body(400, "invalid_request_error", f"{where}: {first['msg']}", param=where)
     return Response(body, 400, media_type="application/json")

@@ -41,11 +41,11 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     ]
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     rows = [
-        (name, str(field.get("type", "")), field.get("description", ""))
+        (name, _kind(field), field.get("description", ""))
         for name, field in body.get("properties", {}).items()
     ]
     rows += [
-        (each["name"], str(each.get("schema", {}).get("type", "")), each.get("description", each["in"]))
+        (each["name"], _kind(each.get("schema", {})), each.get("description", each["in"]))
         for each in operation.get("parameters", [])
     ]
     if rows:
@@ -54,6 +54,14 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     parts.append(_table(("answer", "", ""), answers))
     parts.append("</section>")
     return "".join(parts)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """The types of a schema in words."""
+    given = schema.get("type", [])
+    kinds = [given] if isinstance(given, str) else list(given)
+    kinds += [_kind(each) for each in schema.get("anyOf", ())]
+    return " or ".join(dict.fromkeys(each for each in kinds if each))
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, str, str]]) -> str:

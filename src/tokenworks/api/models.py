@@ -1,93 +1,134 @@
-"""``GET /v1/models``: what can be asked for, in a shape that the common clients read."""
+"""``GET /v1/models`` and what belongs to it: what can be asked for, in one shape that all clients read."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+import time
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 
+from tokenworks.api import codex, listing, model_card
+from tokenworks.api.access import Caller
+from tokenworks.api.answer import INTEGER, OBJECT, STRING, answers, holding, maybe, send
 from tokenworks.catalog.load import Catalog
 from tokenworks.errors import NotFound
-from tokenworks.schema import Endpoint, Model, Price
+from tokenworks.ledger.store import Store
 
 router = APIRouter(tags=["models"])
 MAX_SHOWN = 200  # characters of a name that an error repeats
+WEEK_S = 7 * 86_400
+
+MODEL = holding(
+    id=STRING,
+    name=STRING,
+    created=INTEGER,
+    context_length=INTEGER,
+    pricing=holding(prompt=STRING, completion=STRING),
+    architecture=OBJECT,
+    top_provider=OBJECT,
+    supported_parameters={"type": "array", "items": STRING},
+)
+MODELS = holding(
+    data={"type": "array", "items": MODEL},
+    total_count=INTEGER,
+    links=holding(next=maybe(STRING)),
+    has_more={"type": "boolean"},
+    first_id=maybe(STRING),
+    last_id=maybe(STRING),
+)
+_LIST = answers("Models", MODELS, 400, 503)
+Asked = Annotated[listing.Query, Query()]
 
 
 @router.get("/models/", include_in_schema=False)
-@router.get("/models", summary="Models that can be called now")
-async def list_models(request: Request) -> dict[str, Any]:
-    """Every model with at least one active endpoint; prices are those of the cheapest."""
-    catalog: Catalog = request.app.state.catalog
-    data = [
-        describe(catalog.models[name], endpoints[0])
-        for name, endpoints in sorted(catalog.endpoints.items())
-        if endpoints
-    ]
-    return {"object": "list", "data": data, "total_count": len(data), "links": {"next": None}}
+@router.get("/models", summary="Models that can be called now", responses=_LIST)
+def list_models(request: Request, query: Asked) -> Response:
+    """Every model with at least one active endpoint; prices are those of the cheapest.
+
+    In a thread: describing hundreds of models would keep other requests waiting.
+    """
+    return send(_list(request, query))
 
 
-@router.get("/models/{name:path}", summary="One model")
-async def one_model(name: str, request: Request) -> dict[str, Any]:
+@router.get(
+    "/models/user",
+    summary="Models that this key may call",
+    responses=answers("Models", MODELS, 400, 401, 503),
+)
+def list_own_models(request: Request, query: Asked, key: Caller) -> Response:
+    """The same as all models: keys are not limited to some in this version."""
+    return send(_list(request, query))
+
+
+@router.get(
+    "/models/count",
+    summary="How many models can be called",
+    responses=answers("Their number", holding(data=holding(count=INTEGER)), 400),
+)
+def count_models(request: Request, query: Asked) -> Response:
+    """With the same filters as the list."""
+    return send({"data": {"count": len(listing.select(request.app.state.catalog, query))}})
+
+
+@router.get("/embeddings/models", summary="Models that make embeddings", responses=_LIST)
+def list_embeddings_models(request: Request, query: Asked) -> Response:
+    """Of the models that can be called, those with vectors as their output."""
+    return send(_list(request, query.model_copy(update={"output_modalities": "embeddings"})))
+
+
+@router.get(
+    "/model/{name:path}",
+    summary="One model, in an envelope",
+    responses=answers("The model", holding(data=MODEL), 404),
+)
+async def enveloped_model(name: str, request: Request) -> Response:
+    """The same as ``/models/{name}`` inside ``data``."""
+    return send({"data": model_card.describe(*find(request.app.state.catalog, name))})
+
+
+@router.get("/models/{name:path}", summary="One model", responses=answers("The model", MODEL, 404))
+async def one_model(name: str, request: Request) -> Response:
     """By any name that a request may use; 404 when no active endpoint serves it."""
-    catalog: Catalog = request.app.state.catalog
+    return send(model_card.describe(*find(request.app.state.catalog, name)))
+
+
+def find(catalog: Catalog, name: str) -> listing.Row:
+    """The model that ``name`` means. Raises NotFound."""
     endpoints, model = catalog.find(name), catalog.model(name)
     if not endpoints or model is None:
         raise NotFound(f"no model '{name[:MAX_SHOWN]}' can be called here; GET /v1/models lists them")
-    return describe(model, endpoints[0])
+    return listing.Row(model, endpoints)
 
 
-def describe(model: Model, endpoint: Endpoint) -> dict[str, Any]:
-    """One model with the price of ``endpoint``: the fields that the two clients' SDKs require."""
-    inputs, outputs = list(model.input_modalities), list(model.output_modalities)
-    return {
-        "id": model.id,
-        "object": "model",
-        "owned_by": model.author,
-        "canonical_slug": model.id,
-        "name": model.name,
-        "created": _created(model.released),
-        "description": "",
-        "context_length": endpoint.context_length,
-        "architecture": {
-            "modality": f"{'+'.join(inputs)}->{'+'.join(outputs)}",
-            "input_modalities": inputs,
-            "output_modalities": outputs,
-            "tokenizer": "Other",
-            "instruct_type": None,
-        },
-        "pricing": pricing(endpoint.price),
-        "top_provider": {
-            "context_length": endpoint.context_length,
-            "max_completion_tokens": endpoint.max_output_tokens,
-            "is_moderated": False,
-        },
-        "per_request_limits": None,
-        "supported_parameters": [],
-        "default_parameters": None,
-        "supported_voices": None,
-        "links": {"details": f"/api/v1/models/{model.id}/endpoints"},
+def _list(request: Request, query: listing.Query) -> dict[str, Any]:
+    found = listing.select(request.app.state.catalog, query)
+    used = _tokens_used(request.app.state.store) if query.sort in listing.BY_USE else {}
+    page = listing.page(listing.arrange(found, query.sort, used), query)
+    data = [model_card.describe(row.model, row.endpoints) for row in page.rows]
+    answer = {
+        "object": "list",
+        "data": data,
+        "total_count": page.total,
+        "links": {"next": _next(request, page.next_offset)},
+        "has_more": page.more,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
     }
+    if query.client_version is not None:
+        writing = [row for row in page.rows if "text" in row.model.output_modalities]
+        answer["models"] = [codex.entry(*row, priority) for priority, row in enumerate(writing)]
+    return answer
 
 
-def pricing(price: Price) -> dict[str, str]:
-    """Dollars per token as strings, the way aggregators quote them."""
-    out = {"prompt": _per_token(price.input_mtok), "completion": _per_token(price.output_mtok)}
-    if price.cache_read_mtok is not None:
-        out["input_cache_read"] = _per_token(price.cache_read_mtok)
-    if price.cache_write_mtok is not None:
-        out["input_cache_write"] = _per_token(price.cache_write_mtok)
-    if price.request_usd:
-        out["request"] = f"{price.request_usd:.12f}".rstrip("0").rstrip(".")
-    return out
+def _next(request: Request, offset: int | None) -> str | None:
+    if offset is None:
+        return None
+    asked = {**request.query_params, "offset": offset}
+    asked.pop("after_id", None)
+    return f"{request.url.path}?{urlencode(asked)}"
 
 
-def _per_token(mtok_usd: float) -> str:
-    return f"{mtok_usd / 1e6:.12f}".rstrip("0").rstrip(".") or "0"
-
-
-def _created(released: str) -> int:
-    if not released:
-        return 0
-    return int(datetime.fromisoformat(released).replace(tzinfo=UTC).timestamp())
+def _tokens_used(store: Store) -> dict[str, int]:
+    since_us = (int(time.time()) - WEEK_S) * 1_000_000
+    return {row.group: row.input_tokens + row.output_tokens for row in store.usage("model", since_us)}

@@ -1,0 +1,1 @@
+"""JSON Schemas of what the hot paths take and give, a file a protocol. Unlisted fields are passed on."""
