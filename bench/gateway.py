@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
 import shlex
 import signal
@@ -28,7 +27,7 @@ from instance import Bench, Cores, Failed, Instance, Load
 from measure import Held, Sample, hold, measure
 from native import BuildError, build
 from peers import Absent, Peer, Tokenworks, peers
-from report import Row, Target, number, show, spread, summarize, targets
+from report import BASES, Row, Target, number, show, spread, summarize, targets
 from soak import soak, soak_table
 
 MODES = ("answer", "latency", "stream", "burst", "memory")
@@ -85,9 +84,11 @@ def names(parser: argparse.ArgumentParser, text: str, known: Sequence[str] | dic
     return wanted
 
 
-def prepare(args: argparse.Namespace) -> tuple[list[Peer], dict[str, str], dict[str, str]]:
+def prepare(
+    args: argparse.Namespace, known: dict[str, Peer] | None = None
+) -> tuple[list[Peer], dict[str, str], dict[str, str]]:
     """The peers that can run here with ``direct`` first, their versions, and why others are absent."""
-    known = peers(shlex.split(args.tokenworks))
+    known = known or peers(shlex.split(args.tokenworks))
     ready, versions, absent = [known["direct"]], {}, {}
     for name in args.gateways:
         try:
@@ -231,19 +232,6 @@ def ledger_check(peer: Tokenworks, instance: Instance, tokens: bool) -> dict[str
     return check
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.machine(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load": os.getloadavg(),
-    }
-
-
 def distrust(args: argparse.Namespace, samples: Sequence[Sample]) -> list[str]:
     """Reasons not to quote this run; empty if there are none."""
     reasons = []
@@ -267,10 +255,16 @@ def distrust(args: argparse.Namespace, samples: Sequence[Sample]) -> list[str]:
     return reasons
 
 
-def say(result: dict[str, Any], rows: list[Row], held: list[Held], goals: list[Target]) -> None:
+def say(
+    result: dict[str, Any],
+    rows: list[Row],
+    held: list[Held],
+    goals: list[Target],
+    bases: Sequence[str] = BASES,
+) -> None:
     """The tables, and below them what one must know to read them."""
     console = Console(highlight=False, width=max(150, Console().width))
-    show(console, rows, held, goals)
+    show(console, rows, held, goals, bases)
     box = result["machine"]
     console.print(f"{box['cpu']}, {box['cores']} cores, Linux {box['kernel']}, Python {box['python']}")
     console.print("versions: " + ", ".join(f"{name} {text}" for name, text in result["versions"].items()))
@@ -316,7 +310,7 @@ def compare(args: argparse.Namespace, ready: list[Peer]) -> tuple[Run, list[str]
 def main_compare(args: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     ready, versions, absent = prepare(args)
-    result: dict[str, Any] = {"machine": machine(), "versions": versions, "absent": absent}
+    result: dict[str, Any] = {"machine": procfs.machine(), "versions": versions, "absent": absent}
     run, reasons = compare(args, ready)
     rows = summarize(run.samples)
     order = {peer.name: number for number, peer in enumerate(ready)}
@@ -349,7 +343,12 @@ def main_soak(args: argparse.Namespace) -> dict[str, Any]:
     with Bench(args.cores, ["answer", script]) as bench:
         instance = bench.open(peer)
         result = soak(bench, instance, load, args.soak, log)
-        result |= {"gateway": peer.name, "version": versions[peer.name], "machine": machine(), "ledger": []}
+        result |= {
+            "gateway": peer.name,
+            "version": versions[peer.name],
+            "machine": procfs.machine(),
+            "ledger": [],
+        }
         if isinstance(peer, Tokenworks):
             result["ledger"].append(ledger_check(peer, instance, tokens=False))
     console = Console(highlight=False)
@@ -380,6 +379,11 @@ def main() -> int:
     except (BuildError, Failed, Absent) as error:
         log.print(f"[red]{error}[/red]", markup=True)
         return 1
+    return finish(args, result)
+
+
+def finish(args: argparse.Namespace, result: dict[str, Any]) -> int:
+    """Writes the result where ``--json`` says. The exit status: 0 if nothing failed and the ledger agreed."""
     if args.json == "-":
         print(json.dumps(result))
     elif args.json:

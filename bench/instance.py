@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import procfs
-from bodies import chat_body
+from bodies import BODIES
 from native import WORK, build
 from peers import Launch, Peer, Place
 
@@ -120,6 +120,7 @@ class Instance:
     process: Process | None
     sent: int = 0
     delivered: dict[str, int] = field(default_factory=dict)  # the upstream's counts of its loads, summed
+    no_usage: int = 0  # whole streams on the messages wire that told no tokens
 
     def cpu_ns(self) -> int:
         return self.process.cpu_ns() if self.process else 0
@@ -153,6 +154,10 @@ class Load:
     script: str  # model name that the upstream understands
     size: int  # bytes of the body
     options: str = ""
+    body: str = "chat"  # or messages
+
+
+PROBE = Load("closed", "answer", 1000, "--connections 1 --requests 1 --seconds 5")
 
 
 class Bench:
@@ -199,7 +204,7 @@ class Bench:
             time.sleep(0.1)
         raise Failed(f"{process.popen.args!r} was not ready after {READY_S:.0f} s, see {process.log}")
 
-    def open(self, peer: Peer) -> Instance:
+    def open(self, peer: Peer, probe: Load = PROBE) -> Instance:
         """Starts a fresh instance of a prepared peer and warms nothing. Raises Failed or Absent."""
         folder = Path(tempfile.mkdtemp(prefix=f"{peer.name}-", dir=self.folder))
         port, stream_port, spare_port = free_ports(3)
@@ -211,14 +216,13 @@ class Bench:
         self.wait_ready(process, launch.port, launch.ready_path)
         instance = Instance(peer, launch, place, process)
         if launch.probe:
-            self.probe(instance)
+            self.probe(instance, probe)
         return instance
 
-    def probe(self, instance: Instance) -> None:
+    def probe(self, instance: Instance, probe: Load) -> None:
         """Waits until one request goes through: some peers listen before they know their upstream."""
-        one = Load("closed", "answer", 1000, "--connections 1 --requests 1 --seconds 5")
         for _ in range(50):
-            if self.run(instance, one)["completed"]:
+            if self.run(instance, probe)["completed"]:
                 return
             time.sleep(0.3)
         raise Failed(f"{instance.peer.name} passes no request on, see {instance.place.folder}")
@@ -234,7 +238,7 @@ class Bench:
         """Runs the load generator; its standard output is a pipe of JSON lines."""
         launch, streams = instance.launch, load.mode == "stream"
         body = self.folder / "body.json"
-        body.write_bytes(chat_body(launch.model_prefix + load.script, load.size, stream=streams))
+        body.write_bytes(BODIES[load.body](launch.model_prefix + load.script, load.size, streams))
         argv = [str(self.loadgen), load.mode, "--port", str(launch.stream_port if streams else launch.port)]
         argv += ["--body", str(body), "--key", launch.key, *load.options.split()]
         for header in launch.headers:
@@ -266,6 +270,7 @@ class Bench:
         assert popen.stdout is not None
         report: dict[str, Any] = json.loads(last(popen.stdout))
         instance.sent += report["sent"]
+        instance.no_usage += report["no_usage"]
         return report
 
 

@@ -3,10 +3,11 @@
  *   open    --rate R --seconds S                         fixed rate; latency counts from the intended time
  *   stream  --streams S [--ramp-ms R] [--renew] [--hold] [--seconds S]   S streams at once
  * Common: --port P --body FILE [--path /v1/chat/completions] [--key K] [--header "a: b"]... [--chunks N]
- *         [--warmup-ms W] [--timeout S]
- * Every answer is checked: status 200, complete, its usage, and for streams every chunk in order (--chunks of
- * them) and [DONE]. What fails is counted under "errors" with the first one as text. In stream mode a line
- * with "event":"progress" comes each second; the last line is the report. SIGTERM ends a held run at once. */
+ *         [--answers chat|messages] [--warmup-ms W] [--timeout S]
+ * Every answer is checked (answers.h): status 200, complete, its usage, and for streams every chunk in order
+ * (--chunks of them) and the last event. What fails is counted under "errors" with the first one as text;
+ * "no_usage" counts streams on the messages wire that told none. In stream mode a line with
+ * "event":"progress" comes each second; the last line is the report. SIGTERM ends a held run at once. */
 #include "loadgen_options.h"
 
 enum phase { CLOSED, IDLE, SENDING, READING };
@@ -27,7 +28,8 @@ struct conn {
 };
 
 static struct {
-    unsigned long sent, completed, chunks, aborted, connect, status, closed, incomplete, timeout, bytes_in;
+    unsigned long sent, completed, chunks, aborted, no_usage, bytes_in;
+    unsigned long connect, status, closed, incomplete, timeout;
     long open, open_max;
     char first[400];
     int64_t first_sent, last_done;
@@ -125,28 +127,24 @@ static void ask(struct conn *c, int64_t began) {
     else send_more(c);
 }
 
-static bool contains(const char *data, size_t len, const char *word) {
-    return memmem(data, len, word, strlen(word)) != NULL;
-}
-
-/* One line of a stream: a content chunk with the upstream's mark " @NNNNNN:<ns>", usage, or [DONE]. */
+/* One line of a stream: a content chunk with the upstream's mark " @NNNNNN:<ns>", usage, or the last. */
 static void on_line(struct conn *c, const char *line, size_t len, int64_t now) {
     if (len < 6 || memcmp(line, "data:", 5) != 0) return;
-    const char *mark = memmem(line, len, " @", 2);
-    if (mark && mark + 28 <= line + len && mark[8] == ':') {
-        int64_t sent_at = 0;
-        if (strtol(mark + 2, NULL, 10) != c->chunks) c->wrong_order = true;
-        for (const char *p = mark + 9; p < mark + 28; p++) sent_at = sent_at * 10 + (*p - '0');
-        if (c->chunks++ == 0) {
-            if (++count.open > count.open_max) count.open_max = count.open;
-            record(&first_byte, now - c->began);
-        }
-        count.chunks++;
-        if (now >= warm) record(&chunk_delay, now - sent_at);
-    } else if (contains(line, len, "[DONE]")) {
-        c->done = true;
+    const char *mark = find_mark(option.answers, line, len);
+    if (!mark) {
+        c->done |= is_last_line(option.answers, line, len);
+        c->usage |= tells_usage(option.answers, line, len);
+        return;
     }
-    if (!mark && contains(line, len, "\"total_tokens\"")) c->usage = true;
+    int64_t sent_at = 0;
+    if (strtol(mark + 2, NULL, 10) != c->chunks || c->done) c->wrong_order = true;
+    for (const char *p = mark + 9; p < mark + 28; p++) sent_at = sent_at * 10 + (*p - '0');
+    if (c->chunks++ == 0) {
+        if (++count.open > count.open_max) count.open_max = count.open;
+        record(&first_byte, now - c->began);
+    }
+    count.chunks++;
+    if (now >= warm) record(&chunk_delay, now - sent_at);
 }
 
 static void on_body(struct conn *c, const char *data, size_t len, int64_t now) {
@@ -169,10 +167,9 @@ static void on_body(struct conn *c, const char *data, size_t len, int64_t now) {
 }
 
 static bool is_complete(const struct conn *c) {
-    if (is_stream)
-        return c->done && c->usage && !c->wrong_order && (!option.chunks || c->chunks == option.chunks);
-    return contains(c->text.data, c->text.len, "the-end") &&
-           contains(c->text.data, c->text.len, "\"total_tokens\"");
+    if (!is_stream) return is_whole_answer(option.answers, c->text.data, c->text.len);
+    bool usage = c->usage || option.answers == MESSAGES; /* there it is counted apart: "no_usage" */
+    return c->done && usage && !c->wrong_order && (!option.chunks || c->chunks == option.chunks);
 }
 
 static void on_answer_end(struct conn *c, int64_t now) {
@@ -181,11 +178,12 @@ static void on_answer_end(struct conn *c, int64_t now) {
         snprintf(what, sizeof what, "status %d: ", c->status);
         fail(&count.status, what, c->text.data, c->text.len);
     } else if (!is_complete(c)) {
-        snprintf(what, sizeof what, "incomplete answer (%ld chunks, [DONE] %d, usage %d, order %s): ",
+        snprintf(what, sizeof what, "incomplete answer (%ld chunks, end %d, usage %d, order %s): ",
                  c->chunks, c->done, c->usage, c->wrong_order ? "wrong" : "right");
         fail(&count.incomplete, what, c->text.data, c->text.len);
     } else {
         count.completed++;
+        count.no_usage += is_stream && !c->usage;
         count.last_done = now;
         if (c->began >= warm) record(&latency, now - c->began);
     }
@@ -329,9 +327,10 @@ static void report(void) {
                  (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
     double seconds = count.last_done ? (double)(count.last_done - count.first_sent) / (double)SECOND : 0;
     printf("{\"event\":\"end\",\"mode\":\"%s\",\"sent\":%lu,\"completed\":%lu,\"aborted\":%lu,"
-           "\"chunks\":%lu,\"open_max\":%ld,\"bytes_in\":%lu,\"seconds\":%.4f,\"rps\":%.2f,\"cpu_s\":%.4f,",
-           option.mode, count.sent, count.completed, count.aborted, count.chunks, count.open_max,
-           count.bytes_in, seconds, seconds > 0 ? (double)count.completed / seconds : 0.0, cpu);
+           "\"chunks\":%lu,\"no_usage\":%lu,\"open_max\":%ld,\"bytes_in\":%lu,\"seconds\":%.4f,"
+           "\"rps\":%.2f,\"cpu_s\":%.4f,",
+           option.mode, count.sent, count.completed, count.aborted, count.chunks, count.no_usage,
+           count.open_max, count.bytes_in, seconds, seconds > 0 ? (double)count.completed / seconds : 0.0, cpu);
     printf("\"errors\":{\"total\":%lu,\"connect\":%lu,\"status\":%lu,\"closed\":%lu,\"incomplete\":%lu,"
            "\"timeout\":%lu,\"first\":\"%s\"},",
            errors(), count.connect, count.status, count.closed, count.incomplete, count.timeout, count.first);

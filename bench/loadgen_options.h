@@ -1,7 +1,7 @@
 /* Command line of loadgen.c and the request it sends again and again. */
 #ifndef LOADGEN_OPTIONS_H
 #define LOADGEN_OPTIONS_H
-#include "event_loop.h"
+#include "answers.h"
 #include <getopt.h>
 
 static struct {
@@ -11,6 +11,7 @@ static struct {
     long connections, requests, streams, chunks;
     double seconds, rate, ramp_ms, warmup_ms, timeout;
     bool renew, hold;
+    enum wire answers;
 } option = {.path = "/v1/chat/completions", .connections = 32, .streams = 100, .timeout = 60};
 static bool is_stream, is_open;
 static struct buffer request;
@@ -20,6 +21,13 @@ static void add_header(char *text) {
     snprintf(option.extra + at, sizeof option.extra - at, "%s\r\n", text);
 }
 
+static void set_answers(const char *wire) {
+    option.answers = strcmp(wire, "messages") == 0 ? MESSAGES : CHAT;
+    if (option.answers == MESSAGES || strcmp(wire, "chat") == 0) return;
+    fprintf(stderr, "loadgen: --answers is chat or messages, not %s\n", wire);
+    exit(2);
+}
+
 /* Fills `option`; exits with 2 on a wrong command line. */
 static void parse_options(int argc, char **argv) {
     static const struct option names[] = {
@@ -27,7 +35,7 @@ static void parse_options(int argc, char **argv) {
         {"header", 1, 0, 'h'},  {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 's'}, {"requests", 1, 0, 'n'},
         {"rate", 1, 0, 'r'},    {"streams", 1, 0, 'S'},   {"chunks", 1, 0, 'C'},  {"ramp-ms", 1, 0, 'm'},
         {"renew", 0, 0, 'R'},   {"hold", 0, 0, 'H'},      {"warmup-ms", 1, 0, 'w'}, {"timeout", 1, 0, 't'},
-        {0, 0, 0, 0}};
+        {"answers", 1, 0, 'a'}, {0, 0, 0, 0}};
     for (int ch; (ch = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (ch) {
         case 'p': option.port = atoi(optarg); break;
@@ -46,6 +54,7 @@ static void parse_options(int argc, char **argv) {
         case 'H': option.hold = true; break;
         case 'w': option.warmup_ms = atof(optarg); break;
         case 't': option.timeout = atof(optarg); break;
+        case 'a': set_answers(optarg); break;
         default: exit(2);
         }
     }

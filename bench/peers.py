@@ -175,6 +175,27 @@ def install(name: str, requirement: str) -> Path:
     return folder / "bin"
 
 
+def npm_install(name: str, packages: Mapping[str, str], overrides: Mapping[str, str]) -> tuple[str, Path]:
+    """Path of node, and the peer's own folder whose ``node_modules`` holds ``packages``. Raises Absent."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if not npm or not node:
+        raise Absent("node and npm are not installed")
+    folder = WORK / "peers" / name
+    wanted = json.dumps({"private": True, "dependencies": packages, "overrides": overrides})
+    done_mark = folder / "installed.txt"
+    if not (done_mark.exists() and done_mark.read_text() == wanted):
+        print(f"installing {name} with npm …", file=sys.stderr)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text(wanted)
+        argv = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True)
+        if done.returncode:
+            raise Absent(f"npm could not install {name}: {last_line(done.stderr)}")
+        done_mark.write_text(wanted)
+    return node, folder
+
+
 def last_line(text: str) -> str:
     """The last line that is not empty, which is where package tools put the reason."""
     return ([line.strip() for line in text.splitlines() if line.strip()] or ["no output"])[-1]
@@ -262,28 +283,13 @@ class Portkey(Peer):
     warmup = 3000
 
     def prepare(self) -> str:
-        npm, self.node = shutil.which("npm"), shutil.which("node")
-        if not npm or not self.node:
-            raise Absent("node and npm are not installed")
-        self.folder = WORK / "peers" / self.name
-        wanted = json.dumps({"private": True, "dependencies": self.packages, "overrides": self.overrides})
-        mark = self.folder / "installed.txt"
-        if not (mark.exists() and mark.read_text() == wanted):
-            print("installing portkey with npm …", file=sys.stderr)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder.mkdir(parents=True)
-            (self.folder / "package.json").write_text(wanted)
-            (self.folder / "loopback.cjs").write_text(LOOPBACK)
-            argv = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund"]
-            done = subprocess.run(argv, cwd=self.folder, capture_output=True, text=True)
-            if done.returncode:
-                raise Absent(f"npm could not install portkey: {last_line(done.stderr)}")
-            mark.write_text(wanted)
+        self.node, self.folder = npm_install(self.name, self.packages, self.overrides)
+        (self.folder / "loopback.cjs").write_text(LOOPBACK)
         return self.packages["@portkey-ai/gateway"]
 
     def launch(self, place: Place) -> Launch:
         server = self.folder / "node_modules/@portkey-ai/gateway/build/start-server.js"
-        argv = [str(self.node), "--require", str(self.folder / "loopback.cjs"), str(server)]
+        argv = [self.node, "--require", str(self.folder / "loopback.cjs"), str(server)]
         argv += [f"--port={place.port}", "--headless"]
         headers = [
             "x-portkey-provider: openai",

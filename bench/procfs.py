@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PROC = Path("/proc")
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -112,3 +114,16 @@ def pin(pids: list[int], core: int) -> None:
                 os.sched_setaffinity(int(task.name), {core})
             except ProcessLookupError:
                 continue
+
+
+def machine() -> dict[str, Any]:
+    """What this machine is, and its load now."""
+    lines = (PROC / "cpuinfo").read_text().splitlines()
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "cpu": model or platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": os.getloadavg(),
+    }

@@ -72,8 +72,8 @@ def added(samples: Sequence[Sample], direct: Sequence[Sample], figure: str) -> S
     return spread(getattr(one, figure) - by_round.get(one.round, 0.0) for one in samples)
 
 
-def summarize(samples: Sequence[Sample]) -> list[Row]:
-    """A row for each gateway, case and mode, in the order in which they first appear."""
+def summarize(samples: Sequence[Sample], bases: Sequence[str] = BASES) -> list[Row]:
+    """A row for each gateway, case and mode, in the order in which they first appear, beside ``bases``."""
     groups: dict[tuple[str, str, str], list[Sample]] = {}
     for one in samples:
         groups.setdefault((one.mode, one.case, one.gateway), []).append(one)
@@ -122,7 +122,7 @@ def summarize(samples: Sequence[Sample]) -> list[Row]:
             rate=valid[0].rate,
             first_error=first_error,
         )
-        for base in BASES:
+        for base in bases:
             times = ratios(valid, good.get((mode, case, base), []))
             if times and gateway != "direct":
                 row.times[base] = times
@@ -175,19 +175,26 @@ def targets(rows: Sequence[Row], held: Sequence[Held]) -> list[Target]:
     ]
 
 
-STREAMS = ("stream", "burst")
+STREAMS = ("stream", "burst", "chunk")
 TITLES = {
     "answer": "Answers, closed loop: gateway CPU per request, minimum (median)",
     "stream": "Paced streams: gateway CPU per chunk, set-up included, minimum (median)",
+    "chunk": "A chunk alone: CPU that longer streams cost over shorter ones, per chunk, minimum (median)",
     "burst": "Streams as fast as they go: gateway CPU per chunk, minimum (median)",
     "latency": "Answers at a fixed rate: latency added over direct, minimum (median)",
 }
 
 
-def show(console: Console, rows: Sequence[Row], held: Sequence[Held], goals: Sequence[Target]) -> None:
-    """Prints every table that has rows."""
+def show(
+    console: Console,
+    rows: Sequence[Row],
+    held: Sequence[Held],
+    goals: Sequence[Target],
+    bases: Sequence[str] = BASES,
+) -> None:
+    """Prints every table that has rows, with a column of ratios for each of ``bases``."""
     for mode in TITLES:
-        table = mode_table(mode, [row for row in rows if row.mode == mode])
+        table = mode_table(mode, [row for row in rows if row.mode == mode], bases)
         if table.row_count:
             console.print(table)
     for row in rows:
@@ -209,17 +216,17 @@ def plain_table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
     return table
 
 
-def mode_table(mode: str, rows: Sequence[Row]) -> Table:
+def mode_table(mode: str, rows: Sequence[Row], bases: Sequence[str]) -> Table:
     columns = ["rate/s", "p50 µs", "p99 µs", "CPU µs"]
     if mode != "latency":
         columns = ["CPU µs", "chunks/s" if mode in STREAMS else "req/s"]
         columns += ["delay µs p50/p99"] if mode in STREAMS else []
-        columns += [f"x {base.removesuffix('-router')}" for base in BASES]
+        columns += [f"x {base.removesuffix('-router')}" for base in bases]
     table = plain_table(TITLES[mode], ["case", "gateway"], [*columns, "gw/harness core", "rounds"])
     for before, row in zip([None, *rows], rows, strict=False):
         if before and row.case != before.case:
             table.add_section()
-        cells = latency_cells(row) if mode == "latency" else cpu_cells(row)
+        cells = latency_cells(row) if mode == "latency" else cpu_cells(row, bases)
         table.add_row(row.case, row.gateway, *cells, *tail_cells(row))
     return table
 
@@ -245,9 +252,9 @@ def latency_cells(row: Row) -> list[str]:
     return [f"{row.rate:.0f}", *(figure(one, row.rounds) for one in (row.p50_us, row.p99_us, row.cpu_us))]
 
 
-def cpu_cells(row: Row) -> list[str]:
+def cpu_cells(row: Row, bases: Sequence[str]) -> list[str]:
     if not row.rounds:
-        return [""] * (2 + (row.mode in STREAMS) + len(BASES))
+        return [""] * (2 + (row.mode in STREAMS) + len(bases))
     # Below saturation the rate is what the harness, or the pace of the streams, allowed: not a limit.
     bound = ">" if row.mode == "answer" and row.gateway != "direct" and row.gateway_core < BUSY else ""
     cells = [
@@ -256,7 +263,7 @@ def cpu_cells(row: Row) -> list[str]:
     ]
     if row.mode in STREAMS:
         cells.append(f"{row.p50_us.median:,.0f}/{row.p99_us.median:,.0f}")
-    return cells + [figure(row.times[base], row.rounds) if base in row.times else "" for base in BASES]
+    return cells + [figure(row.times[base], row.rounds) if base in row.times else "" for base in bases]
 
 
 def tail_cells(row: Row) -> list[str]:

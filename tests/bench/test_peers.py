@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from peers import Absent, LiteLLM, Nginx, Place, Portkey, Tokenworks, VllmRouter, last_line, peers
+import peers as peers_module
+from peers import (
+    Absent,
+    LiteLLM,
+    Nginx,
+    Place,
+    Portkey,
+    Tokenworks,
+    VllmRouter,
+    last_line,
+    npm_install,
+    peers,
+)
 
 MODELS = ["answer", "stream-100-pace-20"]
 
@@ -76,6 +88,34 @@ def test_every_peer_is_pinned_and_listens_on_loopback(place: Place) -> None:
     argv = router.launch(place).argv
     assert argv.count("127.0.0.1") == 2  # its port and its metrics
     assert list(peers()) == ["direct", "nginx", "tokenworks", "vllm-router", "portkey", "litellm"]
+
+
+def fake_npm(folder: Path, script: str) -> None:
+    for name, text in (("npm", script), ("node", "exit 0")):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+
+
+def test_npm_installs_once_for_the_same_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers_module, "WORK", tmp_path / ".work")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    fake_npm(tmp_path, f"echo run >> {tmp_path}/runs")
+    node, folder = npm_install("one", {"a": "1.0.0"}, {})
+    assert (node, folder) == (str(tmp_path / "node"), tmp_path / ".work" / "peers" / "one")
+    assert json.loads((folder / "package.json").read_text())["dependencies"] == {"a": "1.0.0"}
+    npm_install("one", {"a": "1.0.0"}, {})
+    assert (tmp_path / "runs").read_text() == "run\n"
+    npm_install("one", {"a": "1.0.1"}, {})
+    assert (tmp_path / "runs").read_text() == "run\n" * 2
+
+
+def test_npm_that_fails_is_absent_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peers_module, "WORK", tmp_path / ".work")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    fake_npm(tmp_path, "echo E404 not there >&2; exit 1")
+    for _ in range(2):
+        with pytest.raises(Absent, match="could not install one: E404 not there"):
+            npm_install("one", {"a": "1.0.0"}, {})
 
 
 def test_last_line_is_the_last_that_says_something() -> None:

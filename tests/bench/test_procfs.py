@@ -52,3 +52,8 @@ def test_cpu_time_of_a_real_tree_counts_children_and_ended_threads() -> None:
         parent.wait()
         parent.stdin.close()  # type: ignore[union-attr]
         parent.stdout.close()  # type: ignore[union-attr]
+
+
+def test_the_machine_says_what_it_is() -> None:
+    machine = procfs.machine()
+    assert machine["cpu"] and machine["cores"] == os.cpu_count() and len(machine["load"]) == 3

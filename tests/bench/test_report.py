@@ -75,3 +75,13 @@ def test_tables_show_every_gateway_and_error() -> None:
 )
 def test_numbers_show_as_many_digits_as_matter(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_other_bases_take_the_place_of_the_usual_ones() -> None:
+    samples = [sample("tokenworks", 1, 20.0), sample("ccr", 1, 900.0), sample("ccr", 1, 90.0, mode="chunk")]
+    rows = summarize(samples, ("ccr",))
+    assert [row.times["ccr"].best for row in rows] == [45.0, 1.0, 1.0]
+    console = Console(width=150, file=io.StringIO(), record=True)
+    show(console, rows, [], [], ("ccr",))
+    text = console.export_text()
+    assert "x ccr" in text and "x nginx" not in text and "A chunk alone" in text
