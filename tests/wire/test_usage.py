@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenworks.schema import Usage
-from tokenworks.wire.usage import MAX_TOKENS, from_openai, fuller
+from tokenworks.wire.usage import MAX_TOKENS, from_openai, from_responses, fuller
 
 
 def usage(**fields: Any) -> Usage | None:
@@ -256,3 +256,41 @@ def test_fuller() -> None:
     assert fuller(with_cache, without) == with_cache
     assert fuller(counts(90, 0, 0, 5), with_cache) == counts(90, 0, 0, 5), "another count of the input"
     assert fuller(counts(50, 50, 0, 5), with_cache) == counts(50, 50, 0, 5)
+
+
+# --- responses ----------------------------------------------------------------------------------
+
+RESPONSES: list[tuple[dict[str, Any], Usage | None]] = [
+    ({"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}, counts(10, 0, 0, 5)),
+    (
+        {
+            "input_tokens": 100,
+            "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30},
+            "output_tokens": 50,
+            "output_tokens_details": {"reasoning_tokens": 20},
+        },
+        counts(10, 60, 30, 50, 20),
+    ),
+    ({"input_tokens": 10, "input_tokens_details": None, "output_tokens_details": None}, counts(10, 0, 0, 0)),
+    (
+        {"input_tokens": 10, "input_tokens_details": {"cached_tokens": 99, "cache_write_tokens": 9}},
+        counts(0, 10, 0, 0),
+    ),
+    ({"input_tokens": 10, "input_tokens_details": {"cached_tokens": -1}}, counts(10, 0, 0, 0)),
+    ({"output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 9}}, counts(0, 0, 0, 5, 5)),
+    ({}, None),
+    ({"prompt_tokens": 3}, None),
+    ({"input_tokens": -1, "output_tokens": 5}, None),
+    ({"input_tokens": 5, "output_tokens": MAX_TOKENS + 1}, None),
+    ({"input_tokens": "5"}, None),
+]
+
+
+@pytest.mark.parametrize(("told", "expected"), RESPONSES)
+def test_usage_of_a_response(told: dict[str, Any], expected: Usage | None) -> None:
+    assert from_responses(json.dumps(told).encode()) == expected
+
+
+@pytest.mark.parametrize("raw", [b"", b"null", b"[]", b'"x"', b"{", b"\xff", b"[" * 100_000], ids=range(7))
+def test_what_is_no_usage_of_a_response(raw: bytes) -> None:
+    assert from_responses(raw) is None

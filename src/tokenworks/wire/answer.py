@@ -7,6 +7,9 @@ answer: blocks are numbered from 0 in the order they begin, and may be under way
 
 from __future__ import annotations
 
+import secrets
+import time
+
 import msgspec
 
 from tokenworks.schema import Price, Usage
@@ -51,13 +54,17 @@ class RefusalPiece(msgspec.Struct, frozen=True, gc=False):
 
 
 class ThinkingPiece(msgspec.Struct, frozen=True, gc=False):
-    """More of the reasoning of block ``index``: its text, its signature (as far as known), or both."""
+    """More of the reasoning of block ``index``: its text, its signature (as far as known), or both.
+
+    ``redacted`` comes whole. ``id`` comes once, ``format`` with every piece, see ``Thinking``.
+    """
 
     index: int
     text: str = ""
     signature: str = ""
     redacted: str = ""
     id: str = ""
+    format: str = ""
 
 
 class ToolPiece(msgspec.Struct, frozen=True, gc=False):
@@ -136,3 +143,13 @@ class Telling(msgspec.Struct, frozen=True):
     exclude_reasoning: bool = False
     extra: Fields = {}
     asked: Fields = {}
+    created: int = 0  # unix seconds; 0: when the answer is written
+
+    def created_at(self, told: int = 0) -> int:
+        """When the answer was made, in unix seconds; ``told`` by the provider comes first."""
+        return told or self.created or int(time.time())
+
+
+def new_call_id() -> str:
+    """An id for a tool call whose provider gave none."""
+    return f"call_{secrets.token_hex(12)}"

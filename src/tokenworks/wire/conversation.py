@@ -27,7 +27,7 @@ class Image(msgspec.Struct, frozen=True, gc=False, tag=True):
     url: str = ""
     media_type: str = ""
     data: str = ""
-    detail: str = ""  # "low" | "high" | "auto" | ""
+    detail: str = ""  # "low" | "high" | "original"; empty is "auto"
     cache_ttl: str = ""
 
 
@@ -46,13 +46,15 @@ class Thinking(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Reasoning of the model, to be given back as it came.
 
     ``signature`` proves to its maker that ``text`` is unchanged. ``redacted`` is opaque data instead of
-    text. ``id`` is the reasoning item's on a wire that has one.
+    text. ``id`` is the reasoning item's on a wire that has one. ``format`` tells whose signature or data
+    it is, in the words of ``signature.py``; empty where that is unknown or nothing is signed.
     """
 
     text: str = ""
     signature: str = ""
     redacted: str = ""
     id: str = ""
+    format: str = ""
 
 
 class ToolUse(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -69,12 +71,27 @@ class ToolUse(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class ToolResult(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """What a tool answered to the call ``id``."""
+    """What a tool answered to the call ``id``. Its content bears no cache marks of its own."""
 
     id: str
     content: tuple[Text | Image | File, ...]
     is_error: bool = False
     cache_ttl: str = ""
+
+
+def told(text: str, is_error: bool) -> str:
+    """The text of a tool's result for a wire that can't say that it is an error."""
+    return f"Error: {text}".rstrip() if is_error and not text[:5].lower().startswith("error") else text
+
+
+def named(blocks: list[Text | Image | File], name: str) -> list[Text | Image | File]:
+    """``blocks`` with the speaker's name before the first words, for a wire that has no place for it."""
+    if not name or not blocks:
+        return blocks
+    first = blocks[0]
+    if isinstance(first, Text):
+        return [Text(f"{name}: {first.text}", first.cache_ttl), *blocks[1:]]
+    return [Text(f"{name}:"), *blocks]
 
 
 Block = Text | Image | File | Thinking | ToolUse | ToolResult
@@ -92,7 +109,10 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tool(msgspec.Struct, frozen=True, gc=False):
-    """A function that the model may call; ``parameters`` is its JSON schema, None where none was given."""
+    """A function that the model may call; ``parameters`` is its JSON schema, None where none was given.
+
+    ``strict`` is True where the model must keep to the schema, otherwise None.
+    """
 
     name: str
     description: str = ""
@@ -134,7 +154,7 @@ class Format(msgspec.Struct, frozen=True, gc=False):
 class Conversation(msgspec.Struct, frozen=True):
     """One request. ``model`` is the caller's word for it; None means: not said.
 
-    ``extra`` holds the fields that only the caller's wire has, undecoded, by the name they have there.
+    ``extra`` holds the fields that only the caller's ``wire`` has, undecoded, by the name they have there.
     """
 
     model: str
@@ -153,6 +173,7 @@ class Conversation(msgspec.Struct, frozen=True):
     user: str = ""
     stream: bool = False
     extra: Fields = {}
+    wire: str = ""  # "openai_chat", "anthropic_messages", ...: the caller's
 
 
 class Maker(msgspec.Struct, frozen=True):

@@ -116,3 +116,40 @@ def fuller(new: Usage, old: Usage | None) -> Usage:
         new.output_tokens,
         new.reasoning_tokens,
     )
+
+
+class _InputDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class ResponsesUsage(msgspec.Struct, gc=False):
+    """The ``usage`` object of responses."""
+
+    input_tokens: int | None = None
+    input_tokens_details: _InputDetails | None = None
+    output_tokens: int | None = None
+    output_tokens_details: _CompletionDetails | None = None
+
+
+_decode_responses = msgspec.json.Decoder(ResponsesUsage).decode
+
+
+def from_responses(raw: bytes | msgspec.Raw) -> Usage | None:
+    """Usage of a response. None when ``raw`` holds none that can be believed."""
+    try:
+        u = _decode_responses(raw)
+    except MALFORMED:
+        return None
+    if u.input_tokens is None and u.output_tokens is None:
+        return None
+    total, output = u.input_tokens or 0, u.output_tokens or 0
+    if not 0 <= total <= MAX_TOKENS or not 0 <= output <= MAX_TOKENS:
+        return None
+    read = write = reasoning = 0
+    if u.input_tokens_details is not None:
+        read = min(max(u.input_tokens_details.cached_tokens or 0, 0), total)
+        write = min(max(u.input_tokens_details.cache_write_tokens or 0, 0), total - read)
+    if u.output_tokens_details is not None:
+        reasoning = min(max(u.output_tokens_details.reasoning_tokens or 0, 0), output)
+    return Usage(total - read - write, read, write, output, reasoning)

@@ -14,23 +14,14 @@ from hypothesis import strategies as st
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Price, Usage
 from tokenworks.wire import sse
+from tokenworks.wire.answer import Telling
+from tokenworks.wire.asking import CONTROLS
 from tokenworks.wire.openai_chat import relay as openai_chat
-from tokenworks.wire.openai_chat.relay import (
-    CONTROLS,
-    ChatRequest,
-    ChatStream,
-    answer_names,
-    answer_usage,
-    error_event,
-    error_message,
-    finish_reason,
-    input_bytes,
-    read_answer,
-    write_answer,
-)
-from tokenworks.wire.peek import peek, raw
+from tokenworks.wire.openai_chat.relay import ChatRequest, ChatStream, ChatWhole
+from tokenworks.wire.peek import raw
 
 PRICE = Price("test", input_mtok=1.0, output_mtok=2.0, cache_read_mtok=0.5)
+TELLING = Telling("gen-1", "acme/fast", 'ac"me', PRICE)
 
 
 def body(**fields: Any) -> bytes:
@@ -132,8 +123,17 @@ def test_stream_options_without_a_stream_are_left_alone() -> None:
 
 
 def test_input_bytes() -> None:
-    assert input_bytes(peek(b'{"messages": [12], "tools":[1], "user":"xxxxxxxx"}')) == 7
-    assert input_bytes(peek(b'{"model": "x"}')) == 0
+    chat = ChatRequest(b'{"model":"x", "messages": [12], "tools":[1], "user":"xxxxxxxx"}')
+    assert chat.input_bytes == 7
+    assert chat.wire == "openai_chat"
+
+
+def test_the_same_request_with_other_fields() -> None:
+    chat = ChatRequest(body(stream=True, reasoning={"effort": "low"}))
+    changed = ChatRequest.of(chat, {"messages": raw([1]), "reasoning_effort": raw("low")})
+    assert (changed.model, changed.stream, changed.wants_usage) == ("acme/fast", True, False)
+    assert json.loads(sent(changed)) == {"model": "fast-1", "messages": [1], "reasoning_effort": "low"}
+    assert "reasoning" in json.loads(sent(chat))
 
 
 # --- whole answers ------------------------------------------------------------------------------
@@ -146,54 +146,55 @@ ANSWER = (
 
 
 def rewritten(data: bytes, cost: int = 1_500_000_000, **options: Any) -> dict[str, Any]:
-    fields = read_answer(data)
-    usage = options.pop("usage", answer_usage(fields))
-    made = write_answer(
-        fields, generation="gen-1", names=answer_names("acme/fast", 'ac"me'), usage=usage, cost_nano_usd=cost
-    )
+    whole = ChatWhole(data)
+    usage = options.pop("usage", whole.usage)
+    made = whole.render(msgspec.structs.replace(TELLING, **options), usage, cost)
     found: list[list[tuple[str, Any]]] = []
     value = json.loads(made, object_pairs_hook=lambda pairs: found.append(pairs) or dict(pairs))
-    keys = [key for key, _ in found[-1]]
-    assert len(keys) == len(set(keys))
+    for pairs in found:
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys))
     return value
+
+
+def told(cost: float, prompt: float, completions: float) -> dict[str, Any]:
+    """What is added to usage."""
+    return {
+        "cost": cost,
+        "is_byok": False,
+        "cost_details": {
+            "upstream_inference_cost": cost,
+            "upstream_inference_prompt_cost": prompt,
+            "upstream_inference_completions_cost": completions,
+        },
+    }
 
 
 def test_a_whole_answer() -> None:
     made = rewritten(ANSWER)
     expected = json.loads(ANSWER)
     expected.update(id="gen-1", model="acme/fast", provider='ac"me', system_fingerprint=None)
-    expected["usage"]["cost"] = 1.5
+    expected["usage"] |= told(1.5, 1.499994, 0.000006)
     assert made == expected
+
+
+def test_what_is_read_of_a_whole_answer() -> None:
+    whole = ChatWhole(ANSWER)
+    assert (whole.finish, whole.usage) == ("stop", Usage(uncached_input_tokens=9, output_tokens=3))
+    assert whole.size == len(ANSWER[ANSWER.index(b"[{") : ANSWER.index(b',"usage"')])
+    with pytest.raises(ValueError, match="without 'choices'"):
+        ChatWhole(b"{}")
 
 
 def test_choices_stay_byte_for_byte() -> None:
     choices = ANSWER[ANSWER.index(b"[{") : ANSWER.index(b',"usage"')]
-    made = write_answer(
-        read_answer(ANSWER), generation="g", names=answer_names("m", "p"), usage=None, cost_nano_usd=0
-    )
-    assert choices in made
-    assert b"cost" not in made
+    assert choices in ChatWhole(ANSWER).render(TELLING, Usage(9, output_tokens=3), 0)
 
 
-@pytest.mark.parametrize(
-    ("given_usage", "expected"),
-    [
-        (None, {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}),
-        ({}, {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}),
-        ([], {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}),
-        ("none", {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}),
-        ({"cost": 99.5, "prompt_tokens": 10, "x": {"cost": 1}}, {"prompt_tokens": 10, "x": {"cost": 1}}),
-        ({"cost_details": {"a": 1}, "prompt_tokens": 1}, {"cost_details": {"a": 1}, "prompt_tokens": 1}),
-        ({"is_byok": False, "cost": None}, None),
-    ],
-)
-def test_the_cost_is_ours(given_usage: Any, expected: dict[str, Any] | None) -> None:
-    data = json.dumps({"choices": [], "usage": given_usage}).encode()
-    made = rewritten(data, cost=1, usage=Usage(uncached_input_tokens=10, output_tokens=5))
-    cost = made["usage"].pop("cost")
-    assert cost == 1e-9
-    if expected is not None:
-        assert made["usage"] == expected
+def test_further_fields_of_a_whole_answer() -> None:
+    made = rewritten(ANSWER, extra={"metadata": raw({"a": 1}), "id": raw("not this")})
+    assert made["metadata"] == {"a": 1}
+    assert made["id"] == "gen-1"
 
 
 @pytest.mark.parametrize("gap", [b"", b" ", b"\n  "])
@@ -201,93 +202,18 @@ def test_usage_with_spaces(gap: bytes) -> None:
     made = rewritten(
         b'{"choices":[],"usage":{%b"prompt_tokens"%b:%b1,"completion_tokens":2%b}}' % (gap, gap, gap, gap)
     )
-    assert made["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "cost": 1.5}
+    assert made["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, **told(1.5, 1.499996, 0.000004)}
     assert rewritten(b'{"choices":[],"usage":{%b}}' % gap, usage=Usage(1))["usage"]["prompt_tokens"] == 1
 
 
 def test_an_answer_without_usage() -> None:
-    assert "usage" not in rewritten(b'{"choices":[],"system_fingerprint":"fp"}')
-    made = rewritten(b'{"choices":[]}', usage=Usage(uncached_input_tokens=7, cache_read_tokens=1))
-    assert made["usage"] == {"prompt_tokens": 8, "completion_tokens": 0, "total_tokens": 8, "cost": 1.5}
-    assert rewritten(b'{"choices":[],"system_fingerprint":"fp"}')["system_fingerprint"] == "fp"
-
-
-NO_ANSWERS = {
-    b"": "not JSON",
-    b"<html>": "not JSON",
-    b'{"choices":[]': "not JSON",
-    b"[]": "not JSON",
-    b'{"\xff":1}': "not JSON",
-    b'{"choices":' + b"[" * 100_000: "not JSON",
-    b"{}": "without 'choices'",
-    b'{"error":null}': "without 'choices'",
-    b'{"error":{"message":"over\\n  quota"}}': "^over quota$",
-    b'{"error":"no"}': "^no$",
-    b'{"error":{"code":5}}': "5",
-    b'{"error":["\xff"]}': "\ufffd",
-    b'{"error":{"message":{"deep":1}}}': "deep",
-}
-
-
-@pytest.mark.parametrize(("data", "words"), NO_ANSWERS.items(), ids=range(len(NO_ANSWERS)))
-def test_what_is_no_answer(data: bytes, words: str) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
-        read_answer(data)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 600
-
-
-def test_an_error_beside_choices_is_an_answer() -> None:
-    assert "choices" in read_answer(b'{"choices":[],"error":{"message":"half"}}')
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (b'{"choices":[{"usage":{"prompt_tokens":5,"completion_tokens":1,"cached_tokens":4}}]}', (1, 4, 1)),
-        (b'{"usage":null,"choices":[{"index":0},{"usage":{"prompt_tokens":5}}]}', (5, 0, 0)),
-        (
-            b'{"usage":{"prompt_tokens":9,"completion_tokens":2},"choices":[{"usage":{"prompt_tokens":5}}]}',
-            (9, 0, 2),
-        ),
-        (  # the cache stands inside the choices only
-            b'{"usage":{"prompt_tokens":9,"completion_tokens":2},'
-            b'"choices":[{"usage":{"prompt_tokens":9,"completion_tokens":2,"cached_tokens":8}}]}',
-            (1, 8, 2),
-        ),
-        (b'{"usage":"odd","choices":[{"usage":{"prompt_tokens":5}}]}', (5, 0, 0)),
-        (b'{"choices":[{"delta":{"content":"\\"usage\\":{"}}]}', None),
-        (b'{"choices":{"usage":{"prompt_tokens":5}}}', None),
-        (b'{"choices":[{"usage":{"prompt_tokens":5}},null]}', None),
-        (b'{"choices":[{"x":{"usage":{"prompt_tokens":5}}}]}', None),
-        (b'{"choices":null}', None),
-        (b"{}", None),
-    ],
-)
-def test_usage_of_an_answer(data: bytes, expected: tuple[int, int, int] | None) -> None:
-    usage = answer_usage(peek(data))
-    if expected is None:
-        assert usage is None
-    else:
-        assert usage is not None
-        assert (usage.uncached_input_tokens, usage.cache_read_tokens, usage.output_tokens) == expected
-
-
-def test_finish_reason() -> None:
-    assert finish_reason(b'{"finish_reason":null}') == ""
-    assert finish_reason(b"") == ""
-    assert finish_reason(b'{"finish_reason" : "stop"},{"finish_reason":"tool_calls"}') == "tool_calls"
-    assert finish_reason(b'{"finish_reason":"length"},{"finish_reason":null}') == "length"
-    assert finish_reason(b'{"content":"\\"finish_reason\\":\\"evil\\"","finish_reason":"stop"}') == "stop"
-    assert finish_reason(b'{"content":"\\"finish_reason\\":\\"evil\\""}') == ""
-
-
-def test_error_message() -> None:
-    assert error_message(b'{"message":"a\\n b"}') == "a b"
-    assert error_message(b'"x"') == "x"
-    assert len(error_message(json.dumps("x" * 10_000).encode())) == 500
-    for odd in (b'"\xff"', b'{"message":"\\ud800"}', b"[" * 100_000, b""):
-        assert "\n" not in error_message(odd)
+    usage = Usage(uncached_input_tokens=7, cache_read_tokens=1)
+    made = rewritten(b'{"choices":[]}', usage=usage)["usage"]
+    assert (made["prompt_tokens"], made["completion_tokens"], made["total_tokens"]) == (8, 0, 8)
+    assert made["cost"] == 1.5
+    made = rewritten(b'{"choices":[],"system_fingerprint":"fp","usage":null}', usage=usage)
+    assert made["system_fingerprint"] == "fp"
+    assert made["usage"]["prompt_tokens"] == 8
 
 
 # --- streams ------------------------------------------------------------------------------------
@@ -316,7 +242,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 def stream(wants: bool = False) -> ChatStream:
-    return ChatStream("gen-1", "acme/fast", PRICE, wants)
+    return ChatStream(msgspec.structs.replace(TELLING, wants_usage=wants))
 
 
 def relay(data: bytes, wants: bool = False, cuts: Any = ()) -> tuple[ChatStream, bytes]:
@@ -383,7 +309,7 @@ def test_any_cut_gives_the_same_stream(cuts: list[int], wants: bool, end: bytes)
     relayed, out = relay(data, wants, cuts)
     expected = shown(data)
     if wants:
-        expected[-1]["usage"]["cost"] = 0.002
+        expected[-1]["usage"] |= told(0.002, 0.001, 0.001)
     else:
         expected.pop()
     assert values(out) == expected
@@ -494,7 +420,7 @@ def test_usage_that_was_not_asked_for_is_not_shown() -> None:
 
 def test_usage_that_was_asked_for_carries_its_cost() -> None:
     _, out = relay(chunk("a") + stop() + USAGE + DONE, wants=True)
-    assert values(out)[-1]["usage"] == {**TOTALS, "cost": 0.002}
+    assert values(out)[-1]["usage"] == {**TOTALS, **told(0.002, 0.001, 0.001)}
     assert values(out)[-1]["choices"] == []
     assert [v["id"] for v in values(out)] == ["gen-1"] * 3
 
@@ -505,7 +431,7 @@ def test_usage_in_the_last_chunk_of_text() -> None:
     assert values(out) == shown(data), "it is no extra chunk"
     assert relayed.usage is not None
     relayed, out = relay(data, wants=True)
-    assert values(out)[-1]["usage"] == {**TOTALS, "cost": 0.002}
+    assert values(out)[-1]["usage"] == {**TOTALS, **told(0.002, 0.001, 0.001)}
     assert values(out)[-1]["choices"][0]["finish_reason"] == "stop"
 
 
@@ -548,10 +474,17 @@ def test_errors_inside_a_stream() -> None:
         relayed, out = relay(chunk("a") + event)
         assert words in relayed.error
         assert relayed.error or not words
-        assert len(list(sse.events(out))) == 2
+        assert list(sse.events(out))[1:] == ([] if words else [event]), "the caller hears of it by failure()"
         assert not relayed.done
     relayed, _ = relay(chunk("a", error=None) + chunk('"error":{"message":"x"}') + stop() + DONE)
     assert relayed.error == ""
+
+
+def test_nothing_behind_an_error_is_passed_on() -> None:
+    relayed, out = relay(chunk("a") + chunk(error={"message": "x"}, usage=TOTALS) + chunk("b") + DONE)
+    assert (relayed.error, relayed.done) == ("x", False)
+    assert len(values(out)) == 1
+    assert relayed.usage == Usage(uncached_input_tokens=1000, output_tokens=500), "it is charged all the same"
 
 
 def test_nothing_behind_the_end_is_passed_on() -> None:
@@ -633,11 +566,11 @@ def test_garbage_never_raises(pieces: list[bytes]) -> None:
     for piece in pieces:
         relayed.feed(piece)
     relayed.flush()
-    assert relayed.finish == ""
+    assert relayed.finish == "" or b'"finish_reason"' in b"".join(pieces)
 
 
 def test_the_event_of_an_error_ends_the_stream_for_every_client() -> None:
-    data = error_event("gen-1", "acme/fast", 'acme: "broken"\n', 504, "upstream_timeout")
+    data = stream().failure('acme: "broken"\n', 504, "upstream_timeout")
     events = list(sse.events(data))
     assert events[1] == DONE
     value = values(data)[0]
@@ -645,3 +578,42 @@ def test_the_event_of_an_error_ends_the_stream_for_every_client() -> None:
     assert value["choices"][0]["finish_reason"] == "error"
     assert value["error"] == {"code": 504, "message": 'acme: "broken"\n', "type": "upstream_timeout"}
     assert msgspec.json.decode(sse.payload(events[0]) or b"")
+
+
+def test_the_end_that_a_provider_left_out() -> None:
+    assert stream().close() == DONE
+
+
+def test_tokens_are_guessed_from_events() -> None:
+    relayed = stream()
+    assert relayed.output_tokens == 0
+    relayed.feed(chunk("") + chunk("a") + chunk("b"))
+    assert relayed.output_tokens == 2
+
+
+@pytest.mark.parametrize("wants", [False, True])
+def test_further_fields_of_a_stream_stand_beside_its_usage(wants: bool) -> None:
+    relayed = ChatStream(msgspec.structs.replace(TELLING, wants_usage=wants, extra={"metadata": raw([1])}))
+    out = values(relayed.feed(chunk("a") + stop() + USAGE + DONE))
+    assert [value.get("metadata") for value in out] == ([None, None, [1]] if wants else [None, None])
+
+
+ENDINGS = (
+    stop() + USAGE + DONE,
+    stop(usage=TOTALS) + DONE,
+    chunk(error={"message": "x"}) + chunk("b"),
+    DONE,
+    b"",
+)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_cut_at_any_byte_a_stream_reads_the_same(ending: bytes, end: bytes) -> None:
+    data = (chunk("a") + b": ping\n\n" + chunk("b") + ending).replace(b"\n", end)
+    whole, out = relay(data, wants=True)
+    for cut in range(1, len(data)):
+        cut_up, pieces = relay(data, wants=True, cuts=(cut,))
+        assert values(pieces) == values(out), cut
+        found = (cut_up.done, cut_up.error, cut_up.usage, cut_up.finish)
+        assert found == (whole.done, whole.error, whole.usage, whole.finish), cut

@@ -10,25 +10,33 @@ import re
 import msgspec
 
 from tokenworks.errors import BadRequest
-from tokenworks.schema import NANO_USD, Price, Usage
+from tokenworks.schema import Usage
 from tokenworks.wire import sse
-from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw, text
-from tokenworks.wire.usage import from_openai, fuller
-
-# Controls of the gateway itself; strict upstreams refuse what they don't know.
-CONTROLS = frozenset(
-    ("models", "provider", "plugins", "route", "transforms", "usage", "session_id", "trace", "debug")
+from tokenworks.wire.answer import Telling
+from tokenworks.wire.asking import length, model_of, without_controls
+from tokenworks.wire.complaint import error_message
+from tokenworks.wire.costs import CHAT, with_cost
+from tokenworks.wire.openai_chat.completion import (
+    answer_names,
+    answer_usage,
+    finish_reason,
+    read_answer,
+    without_reasoning,
 )
+from tokenworks.wire.pairing import Asked
+from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw
+from tokenworks.wire.usage import fuller
+
 MAX_EVENT = 16 << 20
 
 _decode_fields = msgspec.json.Decoder(Fields).decode
-_decode_choices = msgspec.json.Decoder(list[Fields]).decode
-_decode_any = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _NULL = msgspec.Raw(b"null")
-_FINISH = re.compile(rb'"finish_reason"\s*:\s*"([a-zA-Z_]+)"')
 _TRUE = msgspec.Raw(b"true")
 _UNKNOWN = b"\n\0\n"  # stands in no event
+_OURS = ("id", "model", "provider")
+_CR = ord("\r")
+_END = b"data: [DONE]\n\n"
 
 
 class ChatRequest:
@@ -36,19 +44,26 @@ class ChatRequest:
 
     __slots__ = ("fields", "model", "stream", "wants_usage")
 
+    wire = "openai_chat"
+
     def __init__(self, body: bytes) -> None:
         """Raises BadRequest when the body or one of the fields looked at is malformed."""
         self.fields = fields = peek(body)
-        model = text(fields, "model") if "model" in fields else None
-        if not model:
-            raise BadRequest("'model' is missing; GET /v1/models lists what can be asked for")
+        self.model = model_of(fields)
         if "messages" not in fields:
             raise BadRequest("'messages' is missing; send a list of {role, content}")
-        self.model = model
         self.wants_usage = True
         self.stream = "stream" in fields and flag(fields, "stream")
         if self.stream:
             self._ask_for_usage()
+
+    @classmethod
+    def of(cls, asked: Asked, fields: Fields) -> ChatRequest:
+        """The same request with other fields."""
+        made = cls.__new__(cls)
+        made.fields = fields
+        made.model, made.stream, made.wants_usage = asked.model, asked.stream, asked.wants_usage
+        return made
 
     def _ask_for_usage(self) -> None:
         fields = self.fields
@@ -62,15 +77,17 @@ class ChatRequest:
             given["include_usage"] = _TRUE
             fields["stream_options"] = raw(given)
 
+    @property
+    def input_bytes(self) -> int:
+        """Length of what the model reads, for estimates where no provider told the tokens."""
+        return length(self.fields, "messages", "tools")
+
     def upstream_body(self, upstream_id: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
         """The body to send, in two parts around the messages, by far the longest, which are not copied.
 
         Behind the second part comes one closing brace.
         """
-        fields = self.fields.copy()
-        if not CONTROLS.isdisjoint(fields):
-            for key in CONTROLS:
-                fields.pop(key, None)
+        fields = without_controls(self.fields)
         messages = fields.pop("messages")
         fields["model"] = upstream_id
         return _encode(fields)[:-1] + b',"messages":', messages
@@ -85,109 +102,34 @@ def _object(value: msgspec.Raw, name: str) -> Fields:
         raise BadRequest(f"'{name}' must be an object") from None
 
 
-def input_bytes(fields: Fields) -> int:
-    """Length of what the model reads, for estimates where no provider told the tokens."""
-    return sum(len(bytes(fields[key])) for key in ("messages", "tools") if key in fields)
+class ChatWhole:
+    """A whole answer. Making one raises ValueError, saying why, when ``body`` is none."""
 
+    __slots__ = ("fields", "finish", "size", "told", "usage")
 
-def read_answer(body: bytes) -> Fields:
-    """Top level of a whole answer. Raises ValueError, saying why, when it is none."""
-    try:
-        fields = _decode_fields(body)
-    except MALFORMED as error:
-        raise ValueError(f"not JSON ({error})") from None
-    if "error" in fields and "choices" not in fields and bytes(fields["error"]) != b"null":
-        raise ValueError(error_message(bytes(fields["error"])))
-    if "choices" not in fields:
-        raise ValueError("an answer without 'choices'")
-    return fields
+    def __init__(self, body: bytes) -> None:
+        self.fields = fields = read_answer(body)
+        choices = bytes(fields["choices"])
+        self.told = told = bytes(fields["usage"]) if "usage" in fields else b""
+        self.size = len(choices)
+        self.finish = finish_reason(choices)
+        self.usage = answer_usage(told, choices)
 
-
-def answer_usage(fields: Fields) -> Usage | None:
-    """Usage of a whole answer or of a chunk; also where it stands inside ``choices``."""
-    given = fields.get("usage")
-    usage = from_openai(given) if given is not None and bytes(given) != b"null" else None
-    choices = fields.get("choices")
-    if choices is not None and b'"usage"' in bytes(choices) and not (usage and usage.cache_read_tokens):
-        inner = _usage_in(choices)
-        if inner is not None:
-            return inner if usage is None else fuller(usage, inner)
-    return usage
-
-
-def _usage_in(choices: msgspec.Raw) -> Usage | None:
-    try:
-        found = [choice["usage"] for choice in _decode_choices(choices) if "usage" in choice]
-    except MALFORMED:
-        return None
-    return from_openai(found[0]) if found else None
-
-
-def finish_reason(data: bytes) -> str:
-    """The last finish reason that stands in ``data``; empty when none does."""
-    end = len(data)
-    while True:
-        at = data.rfind(b'"finish_reason"', 0, end)
-        if at < 0:
-            return ""
-        match = _FINISH.match(data, at)
-        if match:
-            return match.group(1).decode()
-        end = at  # null, as in every chunk but the last
-
-
-def write_answer(
-    fields: Fields, *, generation: str, names: bytes, usage: Usage | None, cost_nano_usd: int
-) -> bytes:
-    """The answer the caller gets: our ids and cost in, everything else as it came.
-
-    ``names`` is what ``answer_names`` made of model and provider.
-    """
-    if "system_fingerprint" not in fields:
-        fields["system_fingerprint"] = _NULL
-    if usage is not None:
-        fields["usage"] = _with_cost(fields.get("usage"), usage, cost_nano_usd)
-    for key in _OURS:
-        if key in fields:
-            del fields[key]
-    return b'{"id":"%b",%b%b' % (generation.encode(), names, _encode(fields)[1:])
-
-
-_OURS = ("id", "model", "provider")
-
-
-def answer_names(model: str, provider: str) -> bytes:
-    """Model and provider as they stand in every answer of one endpoint."""
-    return b'"model":%b,"provider":%b,' % (_encode(model), _encode(provider))
-
-
-def _with_cost(given: msgspec.Raw | None, usage: Usage, cost_nano_usd: int) -> msgspec.Raw:
-    """The provider's own usage object plus ``cost`` in dollars; made anew where it sent none."""
-    cost = _encode(cost_nano_usd / NANO_USD)
-    data = b"" if given is None else bytes(given)
-    if data.startswith(b'{"') and b'"cost"' not in data:
-        return msgspec.Raw(b'%b,"cost":%b}' % (data[:-1], cost))
-    try:
-        whole = _decode_fields(data)
-    except MALFORMED:
-        whole = {}
-    if "prompt_tokens" not in whole:
-        whole["prompt_tokens"] = raw(usage.input_tokens)
-        whole["completion_tokens"] = raw(usage.output_tokens)
-        whole["total_tokens"] = raw(usage.input_tokens + usage.output_tokens)
-    whole["cost"] = msgspec.Raw(cost)
-    return raw(whole)
-
-
-def error_message(error: bytes) -> str:
-    """What an ``error`` value of any shape says, in one line."""
-    try:
-        value = _decode_any(error)
-    except MALFORMED:
-        value = error[:500].decode("utf-8", "replace")
-    if isinstance(value, dict):
-        value = value.get("message") or value
-    return " ".join(str(value).split())[:500]
+    def render(self, telling: Telling, usage: Usage, cost_nano_usd: int) -> bytes:
+        """The body for the caller: our ids, usage and cost in, everything else as it came."""
+        fields = self.fields
+        if "system_fingerprint" not in fields:
+            fields["system_fingerprint"] = _NULL
+        if telling.exclude_reasoning:
+            fields["choices"] = without_reasoning(fields["choices"])
+        fields["usage"] = with_cost(self.told, CHAT, usage, telling.price, cost_nano_usd)
+        if telling.extra:
+            fields.update(telling.extra)
+        for key in _OURS:
+            if key in fields:
+                del fields[key]
+        names = answer_names(telling.model, telling.provider)
+        return b"".join((b'{"id":"', telling.generation.encode(), b'",', names, _encode(fields)[1:]))
 
 
 def error_event(generation: str, model: str, message: str, code: int, kind: str) -> bytes:
@@ -200,14 +142,15 @@ def error_event(generation: str, model: str, message: str, code: int, kind: str)
         "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
         "error": {"code": code, "message": message, "type": kind},
     }
-    return b"data: %b\n\ndata: [DONE]\n\n" % _encode(chunk)
+    return b"data: %b\n\n%b" % (_encode(chunk), _END)
 
 
 class ChatStream:
     """The way of one stream from provider to caller: whole events only, ids ours, usage read.
 
     ``feed`` returns what may be sent on. After it, ``done`` tells that the end marker came (it is
-    part of what was returned), ``error`` what the provider complained of inside the stream.
+    part of what was returned), ``error`` what the provider complained of inside the stream (that
+    event and what follows it is not returned).
 
     Every chunk carries an id and a model name, nearly always the same ones. How they are written is
     learnt from a decoded chunk; from then on they are replaced without decoding, as long as they
@@ -226,18 +169,16 @@ class ChatStream:
         "old_id",
         "old_model",
         "previous",
-        "price",
         "reason",
         "tail",
+        "telling",
         "usage",
-        "wants_usage",
     )
 
-    def __init__(self, generation: str, model: str, price: Price, wants_usage: bool) -> None:
-        self.generation = raw(generation)
-        self.model = raw(model)
-        self.price = price
-        self.wants_usage = wants_usage
+    def __init__(self, telling: Telling) -> None:
+        self.telling = telling
+        self.generation = raw(telling.generation)
+        self.model = raw(telling.model)
         self.tail = b""
         self.previous = b""
         self.last = b""
@@ -251,6 +192,8 @@ class ChatStream:
 
     def feed(self, data: bytes) -> bytes:
         """Raises ValueError when the provider's stream can't be a stream of events."""
+        if self.error:
+            return b""
         if self.tail:
             data = self.tail + data
             self.tail = b""
@@ -262,7 +205,8 @@ class ChatStream:
             if not end:
                 return b""
             data = data[:end]
-        events = data.count(b"\n\n") or data.count(b"\r\n\r\n") or 1
+        line = data.find(b"\n") == len(data) - 2 and _CR not in data  # nothing but one event of one line
+        events = 1 if line else data.count(b"\n\n") or data.count(b"\r\n\r\n") or 1
         self.events += events
         old_id, old_model = self.old_id, self.old_model
         if events > 1 and (data.count(old_id) != events or data.count(old_model) != events):
@@ -272,9 +216,10 @@ class ChatStream:
             done = half.replace(old_model, self.new_model)
             if half is data or done is half:  # bytes.replace gives back the very object if it finds nothing
                 done = b"".join([self._rename(event) for event in sse.events(data)])
+                line = False
             data = done
         if (
-            b"[DONE]" in data
+            (not line and b"[DONE]" in data)  # it has no id
             or b'"error"' in data
             # "usage":null stands in every chunk of some
             or (b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null'))
@@ -313,8 +258,9 @@ class ChatStream:
                 break
             else:
                 event = self._look(event, body)
-                if event:
-                    kept.append(event)
+                if self.error:
+                    break
+                kept.append(event)
         return b"".join(kept)
 
     def _look(self, event: bytes, body: bytes) -> bytes:
@@ -328,17 +274,22 @@ class ChatStream:
         error = fields.get("error")
         if error is not None and bytes(error) != b"null":
             self.error = error_message(bytes(error))
-        usage = answer_usage(fields)
+        told = bytes(fields["usage"]) if "usage" in fields else b""
+        choices = bytes(fields["choices"]) if "choices" in fields else b""
+        usage = answer_usage(told, choices)
         if usage is None:
             return event
         self.usage = usage = fuller(usage, self.usage)
-        choices = fields.get("choices")
-        bare = choices is None or b"".join(bytes(choices).split()) in (b"[]", b"null")
-        if bare and not self.wants_usage and not self.error:
-            return b""
-        if not self.wants_usage or "usage" not in fields:
+        telling = self.telling
+        if not telling.wants_usage:
+            bare = b"".join(choices.split()) in (b"", b"[]", b"null")
+            return b"" if bare else event
+        if not told:
             return event
-        fields["usage"] = _with_cost(fields["usage"], usage, self.price.cost_nano_usd(usage))
+        cost = telling.price.cost_nano_usd(usage)
+        fields["usage"] = with_cost(told, CHAT, usage, telling.price, cost)
+        if telling.extra:
+            fields.update(telling.extra)
         return sse.with_payload(event, _encode(fields))
 
     def flush(self) -> bytes:
@@ -358,6 +309,19 @@ class ChatStream:
     def finish(self) -> str:
         """Finish reason, from the last events that had one."""
         return finish_reason(self.last) or finish_reason(self.previous) or self.reason
+
+    @property
+    def output_tokens(self) -> int:
+        """Most providers send one token an event; the first event carries only the role."""
+        return max(self.events - 1, 0)
+
+    def close(self) -> bytes:
+        """The end marker that the provider left out."""
+        return _END
+
+    def failure(self, message: str, code: int, kind: str) -> bytes:
+        """An error that clients see, and a proper end; ``code`` is an HTTP status."""
+        return error_event(self.telling.generation, self.telling.model, message, code, kind)
 
 
 def _renaming(body: bytes, key: bytes, old: msgspec.Raw | None, new: msgspec.Raw) -> tuple[bytes, bytes]:

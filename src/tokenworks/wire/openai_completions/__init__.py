@@ -1,0 +1,1 @@
+"""OpenAI's legacy completions of a text: a wire of callers only."""

@@ -1,0 +1,1 @@
+"""OpenAI's embeddings, the same on both sides."""
