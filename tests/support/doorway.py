@@ -13,12 +13,14 @@ from tokenworks.catalog.load import load as load_catalog
 from tokenworks.config.settings import (
     ProviderModelSettings,
     ProviderSettings,
+    RoutingSettings,
     ServerSettings,
     Settings,
     UpstreamSettings,
 )
 from tokenworks.engines.link import EngineLink
 from tokenworks.gateway.front import Gateway
+from tokenworks.gateway.states import States
 from tokenworks.http.server import Listener
 from tokenworks.http.timers import Sweeper
 from tokenworks.http.upstream import Pool
@@ -29,9 +31,9 @@ from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import open_store
 from tokenworks.plans import keys
 from tokenworks.providers.target import Targets
+from tokenworks.routing.health import Health
 
 PEPPER = b"p" * 32
-PATH = b"/v1/chat/completions"
 
 
 def provider(base_url: str, **more: Any) -> ProviderSettings:
@@ -57,6 +59,9 @@ class Door:
             providers=providers,
             engines=more.get("engines", {}),
             secrets={name: "sk-upstream" for name in providers},
+            routing=more.get("routing", RoutingSettings()),
+            provider_keys=more.get("provider_keys", {}),
+            presets=more.get("presets", {}),
             pepper=PEPPER,
         )
         home.mkdir(parents=True, exist_ok=True)
@@ -68,20 +73,37 @@ class Door:
         self.book = keys.KeyBook(self.store, PEPPER)
         self.asked: list[str] = []
         self.engines = EngineLink(self.asked.append)
-        self.catalog = load_catalog(self.settings, wires=("openai_chat",))
+        self.catalog = load_catalog(self.settings)
         folder = self.settings.journal_dir
         folder.mkdir(parents=True)
         self.journal = Journal(folder, "w0", fsync="never")
         self.inflight = InFlight(folder, "w0", slots=64)
-        targets = Targets(self.pool, self.catalog.providers, self.settings.secrets, self.settings.providers)
+        self.health = Health(self.settings.routing)
+        targets = Targets(
+            self.pool,
+            self.catalog.providers,
+            self.settings.secrets,
+            self.settings.providers,
+            self.settings.provider_keys,
+            self.health.of,
+        )
+        self.states = States(self.store, loop)
         self.gateway = Gateway(
-            self.settings, self.book, self.catalog, targets, self.engines, self.journal, self.inflight
+            self.settings,
+            self.book,
+            self.catalog,
+            targets,
+            self.engines,
+            self.journal,
+            self.inflight,
+            self.states,
+            self.health,
         )
         self.to_close: list[Callable[[], Awaitable[None]]] = []
         self.drained: list[Record] = []
         self.drainer = Drainer(folder, self.store, self.drained.extend)
         self.listener = Listener(
-            self.settings.server, self.sweeper, {PATH: self.gateway.chat}, lambda r, c: c.send(404, b"", b"")
+            self.settings.server, self.sweeper, self.gateway.handlers(), lambda r, c: c.send(404, b"", b"")
         )
 
     async def open(self) -> None:
@@ -104,6 +126,7 @@ class Door:
         await asyncio.sleep(0.01)
         self.journal.close()
         self.inflight.close()
+        self.states.close()
         self.store.close()
 
     async def post(self, body: Any = None, **more: Any) -> httpx.Response:

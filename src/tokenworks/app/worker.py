@@ -21,6 +21,7 @@ from tokenworks.catalog.load import refresh_prices
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
 from tokenworks.gateway.front import Gateway
+from tokenworks.gateway.states import States
 from tokenworks.http.asgi import AsgiBridge
 from tokenworks.http.server import Listener
 from tokenworks.http.timers import Sweeper
@@ -30,13 +31,13 @@ from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.store import open_store
 from tokenworks.plans.keys import KeyBook
 from tokenworks.providers.target import Targets
+from tokenworks.routing.health import Health
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 4096
 PRICES_EVERY_S = 60.0
 HOUSEKEEPING_S = 0.5
-WIRES = ("openai_chat",)  # what the gateway speaks to providers
 
 
 class _Control(Channel):
@@ -72,19 +73,38 @@ class Worker:
         self.pool = Pool(loop, settings.upstream, self.sweeper)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
         self.keys = KeyBook(self.store, settings.pepper)
-        self.catalog = load_catalog(settings, wires=WIRES)
+        self.catalog = load_catalog(settings)
         self.control = _Control(self)
         self.engines = EngineLink(lambda name: self.control.send(Message(start=name)))
         for state in birth.engines:
             self.engines.update(state)
         self.journal = Journal(settings.journal_dir, birth.name, fsync=settings.ledger.fsync)
         self.inflight = InFlight(settings.journal_dir, birth.name)
-        self.targets = Targets(self.pool, self.catalog.providers, settings.secrets, settings.providers)
-        self.gateway = Gateway(
-            settings, self.keys, self.catalog, self.targets, self.engines, self.journal, self.inflight
+        self.health = Health(settings.routing)
+        self.targets = Targets(
+            self.pool,
+            self.catalog.providers,
+            settings.secrets,
+            settings.providers,
+            settings.provider_keys,
+            self.health.of,
         )
-        self.api = build_api(settings, self.catalog, self.store, self.keys)
-        hot = {f"{prefix}/v1/chat/completions".encode(): self.gateway.chat for prefix in PREFIXES}
+        self.states = States(self.store, loop)
+        self.gateway = Gateway(
+            settings,
+            self.keys,
+            self.catalog,
+            self.targets,
+            self.engines,
+            self.journal,
+            self.inflight,
+            self.states,
+            self.health,
+        )
+        self.api = build_api(
+            settings, self.catalog, self.store, self.keys, health=self.health, states=self.states
+        )
+        hot = self.gateway.handlers(PREFIXES)
         self.listener = Listener(settings.server, self.sweeper, hot, AsgiBridge(self.api, loop))
 
     async def run(self) -> None:
@@ -111,6 +131,7 @@ class Worker:
         self.sweeper.stop()
         self.journal.close()
         self.inflight.close()
+        self.states.close()
         self.store.close()
 
     async def _keep_house(self) -> None:

@@ -1,26 +1,43 @@
-"""What a failed attempt means: may another endpoint be tried, and what does the caller hear?"""
+"""What a failed attempt means: may another endpoint be tried, what does the caller hear, who is to blame?"""
 
 from __future__ import annotations
 
 from tokenworks.errors import BadRequest, RateLimited, TokenworksError, TooLarge, Unavailable, UpstreamError
 from tokenworks.errors import UpstreamTimeout as Timeout
-from tokenworks.wire.openai_chat.relay import error_message
+from tokenworks.providers.target import Target
+from tokenworks.wire.complaint import error_message
 from tokenworks.wire.peek import peek
 
 # The request itself is at fault: another endpoint would refuse it too.
 CALLERS_FAULT = (400, 413, 422)
-_DID = {401: "refused our key", 402: "asks for payment", 403: "refused us", 404: "does not know this model"}
+# Nobody at the provider has worked on it, or it is the key that is refused: another key may do.
+OF_THE_KEY = ("rate_limited", "auth", "payment")
+_KINDS = {
+    401: "auth",
+    402: "payment",
+    403: "auth",
+    404: "missing",
+    408: "timeout",
+    429: "rate_limited",
+    503: "overloaded",
+    504: "timeout",
+    529: "overloaded",
+}
+_WHAT = {401: "refused our key", 402: "asks for payment", 403: "refused us", 404: "does not know this model"}
+RESTING = "resting"  # it was not even asked
+KEY_REST_S = 30.0  # of one of several keys after a 429 that names no time
 
 
 class Failure:
     """One failed attempt."""
 
-    __slots__ = ("error", "final", "reason")
+    __slots__ = ("error", "final", "kind", "reason")
 
-    def __init__(self, reason: str, error: TokenworksError, final: bool = False) -> None:
+    def __init__(self, reason: str, error: TokenworksError, final: bool = False, kind: str = "") -> None:
         self.reason = reason  # short, for the record: "acme:429"
         self.error = error  # for the caller, if no other endpoint is left
-        self.final = final  # no other endpoint should be tried
+        self.final = final  # no other endpoint of this model should be tried
+        self.kind = kind  # what it says of the endpoint's health; empty: nothing
 
 
 def of_transport(provider: str, kind: str, detail: str, engine: str | None = None) -> Failure:
@@ -34,7 +51,7 @@ def of_transport(provider: str, kind: str, detail: str, engine: str | None = Non
     else:
         said = " could not be reached" if kind == "connect" else ""
         error = UpstreamError(f"{provider}{said}: {detail}", provider_name=provider)
-    return Failure(f"{provider}:{kind}", error)
+    return Failure(f"{provider}:{kind}", error, kind=kind)
 
 
 def of_content(provider: str, detail: str) -> Failure:
@@ -42,36 +59,69 @@ def of_content(provider: str, detail: str) -> Failure:
     return Failure(
         f"{provider}:garbage",
         UpstreamError(f"{provider} sent an unusable answer: {detail}", provider_name=provider),
+        kind="garbage",
     )
+
+
+def of_rest(provider: str, rest_s: float | None) -> Failure:
+    """An endpoint that is not asked now: it asked for ``rest_s`` of peace itself, or has failed (None)."""
+    error: TokenworksError
+    if rest_s is not None:
+        text = f"{provider} limits the rate and asked to be left alone for {rest_s:.0f} s more"
+        error = RateLimited(text, retry_after_s=rest_s, provider_name=provider)
+    else:
+        error = Unavailable(f"{provider} has failed again and again and rests", provider_name=provider)
+    return Failure(f"{provider}:resting", error, kind=RESTING)
 
 
 def of_status(provider: str, status: int, retry_after_header: bytes, body: bytes) -> Failure:
     """An answer whose status says no."""
-    said = _said(body)
+    said = complaint(body)
     retry_after = _seconds(retry_after_header)
     reason = f"{provider}:{status}"
     if status in CALLERS_FAULT:
         kind = TooLarge if status == 413 else BadRequest
         return Failure(reason, kind(said or f"{provider} refused the request", provider_name=provider), True)
-    if status == 429:
-        text = f"{provider} limits the rate: {said}" if said else f"{provider} limits the rate"
-        return Failure(reason, RateLimited(text, retry_after_s=retry_after, provider_name=provider))
-    if status in (503, 529):
-        text = f"{provider} is overloaded: {said}" if said else f"{provider} is overloaded"
-        return Failure(reason, Unavailable(text, retry_after_s=retry_after, provider_name=provider))
-    if status in (408, 504):
-        return Failure(reason, Timeout(f"{provider} timed out ({status})", provider_name=provider))
-    what = {
-        401: "refused our key",
-        402: "asks for payment",
-        403: "refused us",
-        404: "does not know this model",
-    }
-    text = f"{provider} {what.get(status, 'failed')} (HTTP {status})" + (f": {said}" if said else "")
-    return Failure(reason, UpstreamError(text, provider_name=provider))
+    health = _KINDS.get(status, "server_error")
+    text = {
+        "rate_limited": f"{provider} limits the rate",
+        "overloaded": f"{provider} is overloaded",
+        "timeout": f"{provider} timed out ({status})",
+    }.get(health, f"{provider} {_WHAT.get(status, 'failed')} (HTTP {status})")
+    if said:
+        text = f"{text}: {said}"
+    error: TokenworksError
+    if health == "rate_limited":
+        error = RateLimited(text, retry_after_s=retry_after, provider_name=provider)
+    elif health == "overloaded":
+        error = Unavailable(text, retry_after_s=retry_after, provider_name=provider)
+    elif health == "timeout":
+        error = Timeout(text, provider_name=provider)
+    else:
+        error = UpstreamError(text, provider_name=provider)
+    return Failure(reason, error, kind=health)
 
 
-def _said(body: bytes) -> str:
+def note(target: Target, key: str, failed: Failure, now: float) -> None:
+    """Tell the endpoint's vitals and the key's what happened."""
+    kind, rest_s = failed.kind, failed.error.retry_after_s
+    if kind == RESTING:
+        return
+    if not kind:  # the request was at fault, or nothing was sent
+        target.vitals.released()
+        return
+    keyring = target.keyring
+    if keyring is None or kind not in OF_THE_KEY:
+        target.vitals.failed(kind, now, rest_s)
+        return
+    if kind == "rate_limited":
+        keyring.cool(key, KEY_REST_S if rest_s is None else rest_s)
+    else:
+        keyring.reject(key)
+    target.vitals.released()  # another key may fare well there
+
+
+def complaint(body: bytes) -> str:
     """The message inside an error body of the usual shapes; empty for HTML and the like."""
     if not body.lstrip().startswith(b"{"):
         return ""

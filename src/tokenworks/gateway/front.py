@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
 from tokenworks.engines.link import EngineLink
 from tokenworks.engines.manager import EngineState
-from tokenworks.errors import TokenworksError, Unauthorized, Unavailable, UnknownModel
-from tokenworks.gateway.exchange import BYTES_PER_TOKEN, Exchange
+from tokenworks.errors import TokenworksError, Unauthorized, Unavailable
+from tokenworks.gateway import hedge
+from tokenworks.gateway.attempts import SSE_HEAD, Attempts
+from tokenworks.gateway.cache import Entry, ResponseCache, key_of
+from tokenworks.gateway.caller import MAX_LABEL, Caller
+from tokenworks.gateway.choice import PLANNED, Chooser
+from tokenworks.gateway.conversations import Conversations, stores
+from tokenworks.gateway.exchange import Exchange
+from tokenworks.gateway.pending import Pending
+from tokenworks.gateway.settling import BYTES_PER_TOKEN
+from tokenworks.gateway.states import States
+from tokenworks.gateway.way import WAYS, Way
+from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.request import Request
-from tokenworks.http.server import ClientConnection
+from tokenworks.http.server import ClientConnection, Handler
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.record import Record
 from tokenworks.plans.keys import Key, KeyBook
 from tokenworks.providers.target import Target, Targets
-from tokenworks.routing import order
+from tokenworks.routing.affinity import Affinity
+from tokenworks.routing.health import Health
+from tokenworks.routing.hedge import hedge_after
 from tokenworks.schema import Endpoint
-from tokenworks.wire.openai_chat.relay import ChatRequest
-from tokenworks.wire.peek import text
+from tokenworks.wire import pairs
+from tokenworks.wire.pairing import Asked
+from tokenworks.wire.peek import Fields, text
+from tokenworks.wire.replay import QUIRKS
 
 log = logging.getLogger(__name__)
 
-MAX_LABEL = 200  # characters of an app, session or user name that are kept
+AFFINITIES = 10_000  # sessions that one worker keeps to their endpoints
+HEDGE_FALLBACK_S = 10.0  # before enough is known of an endpoint
+NO_KEY = b"keyless"  # no key, said by clients that must send something
 _LOCAL_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
 
 
-class Caller:
-    """What follows from a request's headers alone, so that the same headers need no second look."""
-
-    __slots__ = ("app", "key", "session")
-
-    def __init__(self, key: Key, app: str, session: str) -> None:
-        self.key = key
-        self.app = app
-        self.session = session
-
-
 class Gateway:
-    """What one worker needs to serve requests; ``chat`` is the handler of the hot path."""
+    """What one worker needs to serve requests; ``handlers`` are those of the hot paths."""
 
     def __init__(
         self,
@@ -55,38 +62,60 @@ class Gateway:
         engines: EngineLink,
         journal: Journal,
         inflight: InFlight,
+        states: States,
+        health: Health,
     ) -> None:
         self.loop = targets.pool.loop
+        self.sweeper = targets.pool.sweeper
         self.keys = keys
         self.catalog = catalog
         self.targets = targets
         self.engines = engines
         self.journal = journal
         self.inflight = inflight
+        self.health = health
+        self.affinity = Affinity(AFFINITIES, settings.routing.affinity_s)
+        self.cache = ResponseCache(settings.server.cache_mib << 20)
+        self.conversations = Conversations(states)
+        self.chooser = Chooser(
+            catalog, targets, health, self.affinity, settings.routing, settings.presets, self.loop.time
+        )
         self.max_response = settings.upstream.max_response_mib << 20
+        self.retry_within_ns = int(settings.routing.retry_within_s * 1e9)
+        self.comment_after_s = settings.server.comment_after_s
+        self.hedge_percentile = settings.routing.hedge_percentile
         self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
         self._local = Key(id="local", name="local", role="member") if settings.server.keyless else None
+        self._many_keys = frozenset(targets.keyrings)
         self.clock_offset_ns = 0
         self.set_clock()
         self._vouched: list[int] = []
         self._serial = itertools.count()
         self._tag = secrets.token_hex(6)
 
-    def chat(self, request: Request, reply: ClientConnection) -> None:
-        """POST /v1/chat/completions."""
+    def handlers(self, prefixes: Sequence[str] = ("",)) -> Mapping[bytes, Handler]:
+        """POST path → handler, for each of ``prefixes``."""
+        return {
+            f"{prefix}{path}".encode(): functools.partial(self.serve, way)
+            for prefix in prefixes
+            for path, way in WAYS.items()
+        }
+
+    def serve(self, way: Way, request: Request, reply: ClientConnection) -> None:
+        """One request that came in on ``way``."""
         started = time.perf_counter_ns()
         head = request.head
         caller: Caller | None = head.memo if head is not None else None
         try:
             if caller is None or not caller.key.active:
-                caller = self._caller(request.headers)
+                caller = Caller(self._identify(request.headers), request.headers)
                 if head is not None:
                     head.memo = caller
             if not self.journal.healthy:
                 raise Unavailable("the journal can't be written; is the disk full?", retry_after_s=5)
         except TokenworksError as error:
             self.refused[error.status] = self.refused.get(error.status, 0) + 1
-            reply.fail(error)
+            reply.fail(error, way.render)
             return
         now_us = (started + self.clock_offset_ns) // 1000
         record = Record(
@@ -95,22 +124,138 @@ class Gateway:
             key_id=caller.key.id,
             app=caller.app,
             session=caller.session,
+            kind=way.kind,
         )
         try:
-            chat = ChatRequest(request.body)
-            record.requested_model = chat.model[:MAX_LABEL]
-            record.stream = chat.stream
-            endpoints = self._endpoints(chat, caller.key)
-            self._label(record, chat)
-            record.uncached_input_tokens = len(chat.fields["messages"]) // BYTES_PER_TOKEN
-            Exchange(self, reply, chat, record, endpoints, started).begin()
+            asked = way.read(request.body)
+            if "@" in asked.model:
+                asked = self.chooser.with_preset(asked, way)
+            record.requested_model = asked.model[:MAX_LABEL]
+            record.stream = asked.stream
+            self._label(record, asked.fields)
+            record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN
+            if caller.special and self._cached(way, caller, request, reply, record, started):
+                return
+            if "previous_response_id" in asked.fields and way.wire == pairs.RESPONSES:
+                Pending(self, way, request, reply, asked, caller, record, started).begin()
+                return
+            self.go(way, request.body, reply, asked, caller, record, started)
         except TokenworksError as error:
-            record.uncached_input_tokens = 0
-            record.outcome = "bad_request" if error.status == 400 else "denied"
-            record.status = error.status
-            record.latency_us = (time.perf_counter_ns() - started) // 1000
-            self.journal.append(record)
-            reply.fail(error)
+            self.refuse(error, way, reply, record, started)
+
+    def go(
+        self,
+        way: Way,
+        body: bytes,
+        reply: ClientConnection,
+        asked: Asked,
+        caller: Caller,
+        record: Record,
+        started: int,
+    ) -> None:
+        """Choose endpoints and begin. Raises what the caller did wrong."""
+        fields = asked.fields
+        endpoints: Sequence[Endpoint] = self.catalog.find(asked.model)
+        plan = None
+        if way.wire == pairs.COUNT and self._guess_count(asked, reply, record, started):
+            return
+        if (
+            len(endpoints) != 1
+            or way.planned
+            or caller.special
+            or caller.passed_on
+            or caller.key is self._local
+            or endpoints[0].provider in self._many_keys
+            or not QUIRKS.isdisjoint(endpoints[0].quirks)
+            or not PLANNED.isdisjoint(fields)
+        ):
+            local_only = caller.key is self._local
+            plan = self.chooser.plan(asked, way, caller, record, local_only=local_only)
+            endpoints = plan.endpoints
+            plan.asked_fields = fields
+            if way.wire == pairs.RESPONSES:
+                plan.keeps_response = stores(fields)
+            if caller.cache_ttl_s:
+                plan.cache_key = key_of(caller.key.id, way.wire, body)
+                plan.collected = [] if record.stream else None
+                plan.head_lines = b"x-openrouter-cache-status: MISS\r\n"
+        Exchange(self, way, reply, asked, record, endpoints, started, plan).begin()
+
+    def refuse(
+        self, error: TokenworksError, way: Way, reply: ClientConnection, record: Record, started: int
+    ) -> None:
+        """Answer and record a request that got no further than the front."""
+        record.uncached_input_tokens = 0
+        record.outcome = "bad_request" if error.status in (400, 404) else "denied"
+        record.status = error.status
+        record.latency_us = (time.perf_counter_ns() - started) // 1000
+        self.journal.append(record)
+        reply.fail(error, way.render)
+
+    def _guess_count(self, asked: Asked, reply: ClientConnection, record: Record, started: int) -> bool:
+        """Estimate the tokens of a request where nobody who serves its model counts them."""
+        endpoints, _ = self.chooser.find(asked.model)
+        if not endpoints or any(self.targets.serves(each, pairs.COUNT) for each in endpoints):
+            return False
+        tokens = max(1, record.uncached_input_tokens)
+        record.model, record.provider = endpoints[0].model, "local"
+        record.uncached_input_tokens = 0
+        record.outcome, record.status, record.estimated = "ok", 200, True
+        record.latency_us = (time.perf_counter_ns() - started) // 1000
+        self.journal.append(record)
+        reply.send(200, JSON_TYPE + b"x-tokenworks-estimated: true\r\n", b'{"input_tokens":%d}' % tokens)
+        return True
+
+    def hedge_later(self, exchange: Attempts) -> None:
+        """Begin a second attempt beside a slow first one when its time has come."""
+        target = exchange.target
+        assert target is not None
+        after = hedge_after(target.vitals, self.hedge_percentile, HEDGE_FALLBACK_S, self.loop.time())
+        if after is not None:
+            self.loop.call_later(after, hedge.start, exchange)
+
+    # --- the response cache -------------------------------------------------------------------
+
+    def _cached(
+        self,
+        way: Way,
+        caller: Caller,
+        request: Request,
+        reply: ClientConnection,
+        record: Record,
+        started: int,
+    ) -> bool:
+        """Answer from the response cache, if the caller wants that and it can be done."""
+        if not caller.cache_ttl_s and not caller.cache_clear:
+            return False
+        key = key_of(caller.key.id, way.wire, request.body)
+        if caller.cache_clear:
+            self.cache.drop(key)
+        now = self.loop.time()
+        entry = self.cache.get(key, now) if caller.cache_ttl_s else None
+        if entry is None:
+            return False
+        record.model, record.provider, record.finish_reason = entry.model, "cache", entry.finish
+        record.uncached_input_tokens = 0
+        record.outcome, record.status = "ok", 200
+        record.latency_us = (time.perf_counter_ns() - started) // 1000
+        self.journal.append(record)
+        self._replay(entry, record, reply, now)
+        return True
+
+    def _replay(self, entry: Entry, record: Record, reply: ClientConnection, now: float) -> None:
+        body = entry.body.replace(entry.generation.encode(), record.id.encode())
+        lines = (
+            b"x-generation-id: %b\r\nx-openrouter-cache-status: HIT\r\n"
+            b"x-openrouter-cache-age: %d\r\nx-openrouter-cache-ttl: %d\r\n"
+        ) % (record.id.encode(), now - entry.stored, entry.expires - now)
+        if entry.stream:
+            reply.start(200, SSE_HEAD + lines)
+            reply.finish(body)
+        else:
+            reply.send(200, JSON_TYPE + lines, body)
+
+    # --- records that the disk refuses --------------------------------------------------------
 
     def vouch(self, slot: int, record: Record) -> None:
         """The journal could not be written: keep ``record`` in its in-flight slot until it can."""
@@ -133,69 +278,33 @@ class Gateway:
         """Tie the monotonic clock to the wall clock (again: the wall clock is corrected at times)."""
         self.clock_offset_ns = time.time_ns() - time.perf_counter_ns()
 
-    def engine_target(self, endpoint: Endpoint, state: EngineState) -> Target:
-        """Where a ready engine of our own answers."""
-        return self.targets.at(
-            endpoint,
-            f"http://127.0.0.1:{state.port}/v1",
-            auth="bearer",
-            secret=state.api_key,
-            allow_private=True,
-        )
+    # --- who, and where -----------------------------------------------------------------------
 
-    def _caller(self, headers: dict[bytes, bytes]) -> Caller:
-        """Who sends these headers. Raises Unauthorized."""
-        app = headers.get(b"x-openrouter-title") or headers.get(b"x-title") or headers.get(b"http-referer")
-        session = headers.get(b"x-session-id")
-        return Caller(
-            self._identify(headers),
-            _label(app) if app is not None else "",
-            _label(session) if session is not None else "",
-        )
+    def engine_target(self, endpoint: Endpoint, state: EngineState, caller: str) -> Target:
+        """Where a ready engine of our own answers what came on the wire ``caller``."""
+        return self.targets.engine(endpoint, caller, state.port, state.api_key)
 
     def _identify(self, headers: dict[bytes, bytes]) -> Key:
-        given = headers.get(b"authorization") or headers.get(b"x-api-key")
-        if given is None:
+        """Who sends these headers. Raises Unauthorized."""
+        given = headers.get(b"authorization") or headers.get(b"x-api-key") or b""
+        token = given[7:].strip() if given[:7].lower() == b"bearer " else given
+        if not token or token == NO_KEY:
             if self._local is not None and _same_host(headers):
                 return self._local
             raise Unauthorized("no API key; send 'Authorization: Bearer KEY' (tokenworks key create NAME)")
-        token = given[7:].strip() if given[:7].lower() == b"bearer " else given
         key = self.keys.check(token)
         if key is None:
-            raise Unauthorized("this API key is not known or was revoked; tokenworks key list shows the keys")
+            raise Unauthorized(
+                "this API key is not known, disabled, expired or revoked; tokenworks key list shows the keys"
+            )
         return key
 
-    def _endpoints(self, chat: ChatRequest, key: Key) -> Sequence[Endpoint]:
-        endpoints: Sequence[Endpoint] = self.catalog.find(chat.model)
-        if not endpoints:
-            near = self.catalog.nearest(chat.model)
-            hint = (
-                f"; nearest: {', '.join(near)}"
-                if near
-                else "; no model is set up yet (see docs/configuration.md)"
-            )
-            raise UnknownModel(f"unknown model '{chat.model[:MAX_LABEL]}'{hint}")
-        if "provider" in chat.fields:
-            endpoints = order.rank(endpoints, order.read(chat.fields["provider"]))
-        if key is self._local:
-            endpoints = [e for e in endpoints if e.engine is not None]
-            if not endpoints:
-                raise Unauthorized(
-                    f"no API key; without one only models run here can be asked, not {chat.model[:MAX_LABEL]}"
-                )
-        return endpoints
-
     @staticmethod
-    def _label(record: Record, chat: ChatRequest) -> None:
-        fields = chat.fields
-        if "session_id" in fields and not record.session:
-            record.session = (text(fields, "session_id") or "")[:MAX_LABEL]
+    def _label(record: Record, fields: Fields) -> None:
+        if "session_id" in fields:
+            record.session = (text(fields, "session_id") or "")[:MAX_LABEL] or record.session
         if "user" in fields:
             record.user = (text(fields, "user") or "")[:MAX_LABEL]
-
-
-def _label(value: bytes) -> str:
-    return value.decode("utf-8", "replace")[:MAX_LABEL]
 
 
 def _same_host(headers: dict[bytes, bytes]) -> bool:

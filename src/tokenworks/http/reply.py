@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -32,12 +33,12 @@ class Reply:
         """The answer is complete: on to what comes next on this connection."""
         raise NotImplementedError
 
-    def fail(self, error: TokenworksError) -> None:
-        """Send ``error`` as the whole answer."""
+    def fail(self, error: TokenworksError, render: Callable[[TokenworksError], bytes] = render_error) -> None:
+        """Send ``error`` as the whole answer, its body made by ``render``."""
         extra = b""
         if error.retry_after_s is not None:
             extra = b"retry-after: %d\r\n" % max(1, round(error.retry_after_s))
-        self.send(error.status, JSON_TYPE + extra, render_error(error))
+        self.send(error.status, JSON_TYPE + extra, render(error))
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer. ``headers`` are complete lines without content-length."""

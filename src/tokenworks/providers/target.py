@@ -2,32 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
-from tokenworks import __version__
-from tokenworks.config.settings import ProviderSettings
-from tokenworks.errors import ConfigError
-from tokenworks.http.upstream import Origin, Pool
-from tokenworks.schema import Endpoint, Provider
-from tokenworks.wire.openai_chat.relay import answer_names
-from tokenworks.wire.peek import raw
+import msgspec
 
-CHAT_PATH = "/chat/completions"
+from tokenworks import __version__
+from tokenworks.config.settings import ProviderKey, ProviderSettings
+from tokenworks.errors import BadRequest, ConfigError
+from tokenworks.http.upstream import Origin, Pool
+from tokenworks.providers.keyring import Keyring
+from tokenworks.schema import Endpoint, Provider
+from tokenworks.wire.conversation import Maker
+from tokenworks.wire.pairs import MESSAGES, Pair, pair, wire_for
+from tokenworks.wire.peek import raw
+from tokenworks.wire.replay import QUIRKS
+
 MAX_KEPT = 4096
+MESSAGES_VERSION = "2023-06-01"  # of the messages wire, where configuration names no other
+_LENGTH = b"content-length: "
 
 
 class Target:
-    """One endpoint's address and what every call to it has in common, encoded once."""
+    """One endpoint's address for one caller's wire, and what every call to it has in common, encoded once.
 
-    __slots__ = ("endpoint", "head", "names", "origin", "upstream_id")
+    ``vitals`` is the gateway's, for what it learns of the endpoint.
+    """
 
-    def __init__(self, endpoint: Endpoint, origin: Origin, head: bytes) -> None:
+    __slots__ = (
+        "_heads",
+        "endpoint",
+        "head",
+        "keyring",
+        "maker",
+        "origin",
+        "pair",
+        "replays",
+        "upstream_id",
+        "vitals",
+        "wire",
+    )
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        wire: str,
+        pair: Pair,
+        origin: Origin,
+        heads: Mapping[str, bytes],
+        keyring: Keyring | None,
+    ) -> None:
         self.endpoint = endpoint
+        self.wire = wire
+        self.pair = pair
         self.origin = origin
-        self.head = head  # of the request, ends behind "content-length: "
+        self._heads = heads  # by name of the key
+        self.head = next(iter(heads.values()))  # of the request, ends behind "content-length: "
+        self.keyring = keyring
+        self.maker = Maker(endpoint.upstream_id, endpoint.max_output_tokens, frozenset(endpoint.quirks))
+        self.replays = not QUIRKS.isdisjoint(endpoint.quirks)  # reasoning must come back to it
         self.upstream_id = raw(endpoint.upstream_id)
-        self.names = answer_names(endpoint.model, endpoint.provider)
+        self.vitals: Any = None
+
+    def head_with(self, key: str, extra: bytes = b"") -> bytes:
+        """The head with the key of this name and ``extra`` header lines; ends behind "content-length: "."""
+        head = self._heads.get(key, self.head)
+        return head[: -len(_LENGTH)] + extra + _LENGTH if extra else head
 
 
 class Targets:
@@ -39,72 +80,117 @@ class Targets:
         providers: Mapping[str, Provider],
         secrets: Mapping[str, str],
         settings: Mapping[str, ProviderSettings],
+        keys: Mapping[str, Sequence[ProviderKey]] = {},
+        vitals: Callable[[Endpoint], object] | None = None,
     ) -> None:
+        """``keys`` of providers that have several; ``vitals`` makes what ``Target.vitals`` holds."""
         self.pool = pool
         self.providers = providers
         self.secrets = secrets
         self.settings = settings
-        self._made: dict[int, Target] = {}  # by id() of an endpoint that the target keeps alive
+        self.keyrings = {
+            name: Keyring(several, pool.loop.time) for name, several in keys.items() if len(several) > 1
+        }
+        self._keys = keys
+        self._vitals = vitals
+        self._made: dict[tuple[int, str], Target] = {}  # by id() of an endpoint that the target keeps alive
 
-    def of(self, endpoint: Endpoint) -> Target:
-        """The target of a remote endpoint."""
-        target = self._made.get(id(endpoint))
+    def of(self, endpoint: Endpoint, caller: str) -> Target:
+        """The target of a remote endpoint for what came on the wire ``caller``.
+
+        Raises BadRequest where the provider has nothing for it.
+        """
+        target = self._made.get((id(endpoint), caller))
         if target is None:
             if len(self._made) >= MAX_KEPT:  # names that callers make up at an aggregator
                 self._made.clear()
-            target = self._made[id(endpoint)] = self._make(endpoint)
+            target = self._made[id(endpoint), caller] = self._make(endpoint, caller)
         return target
+
+    def serves(self, endpoint: Endpoint, caller: str) -> bool:
+        """Whether the endpoint can be asked what came on the wire ``caller``."""
+        provider = self.providers[endpoint.provider]
+        return wire_for(caller, provider, frozenset(endpoint.quirks), endpoint.wires) is not None
+
+    def engine(self, endpoint: Endpoint, caller: str, port: int, secret: str) -> Target:
+        """The target of an engine of our own, on loopback."""
+        provider = msgspec.structs.replace(
+            self.providers[endpoint.provider], base_url=f"http://127.0.0.1:{port}/v1", auth="bearer"
+        )
+        return self.at(endpoint, caller, provider, keys={"": secret})
 
     def clear(self) -> None:
         """Forget what was made: the catalogue's endpoints have changed."""
         self._made.clear()
 
-    def _make(self, endpoint: Endpoint) -> Target:
+    def _make(self, endpoint: Endpoint, caller: str) -> Target:
         provider = self.providers[endpoint.provider]
         settings = self.settings.get(provider.name)
         return self.at(
             endpoint,
-            provider.base_url,
-            auth=provider.auth,
-            secret=self.secrets.get(provider.name, ""),
-            headers=provider.headers,
-            allow_private=provider.allow_private,
+            caller,
+            provider,
+            keys={key.name: key.secret for key in self._keys.get(provider.name, ())}
+            or {"": self.secrets.get(provider.name, "")},
+            keyring=self.keyrings.get(provider.name),
             ca_file=settings.ca_file if settings else None,
         )
 
     def at(
         self,
         endpoint: Endpoint,
-        base_url: str,
+        caller: str,
+        provider: Provider,
         *,
-        auth: str,
-        secret: str,
-        headers: tuple[tuple[str, str], ...] = (),
-        allow_private: bool = False,
+        keys: Mapping[str, str],
+        keyring: Keyring | None = None,
         ca_file: str | None = None,
     ) -> Target:
-        """A target at ``base_url``. Raises ConfigError for a URL or header that can't be used."""
+        """A target at ``provider``, asked with one of ``keys`` (name → secret).
+
+        Raises ConfigError for a URL or header that can't be used, BadRequest where the provider has no
+        wire for the caller's.
+        """
+        found = wire_for(caller, provider, frozenset(endpoint.quirks), endpoint.wires)
+        if found is None:
+            raise BadRequest(f"{provider.name} offers nothing that could answer this kind of request")
+        wire, base_url, path = found
         url = urlsplit(base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(f"provider {endpoint.provider}: base_url {base_url!r} is no http(s) URL")
+            raise ConfigError(f"provider {provider.name}: base_url {base_url!r} is no http(s) URL")
         tls = url.scheme == "https"
-        port = url.port or (443 if tls else 80)
-        origin = self.pool.origin(url.hostname, port, tls=tls, allow_private=allow_private, ca_file=ca_file)
+        origin = self.pool.origin(
+            url.hostname,
+            url.port or (443 if tls else 80),
+            tls=tls,
+            allow_private=provider.allow_private,
+            ca_file=ca_file,
+        )
         host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
         lines = [
-            f"POST {url.path.rstrip('/')}{CHAT_PATH} HTTP/1.1",
-            f"host: {host if url.port is None else f'{host}:{port}'}",
+            f"POST {url.path.rstrip('/')}{path} HTTP/1.1",
+            f"host: {host if url.port is None else f'{host}:{url.port}'}",
             f"user-agent: tokenworks/{__version__}",
             "accept: application/json, text/event-stream",
             "accept-encoding: identity",
             "content-type: application/json",
         ]
-        if auth == "bearer" and secret:
-            lines.append(f"authorization: Bearer {secret}")
-        elif auth == "x-api-key" and secret:
-            lines.append(f"x-api-key: {secret}")
-        lines += [f"{name}: {value}" for name, value in headers]
-        if any("\r" in line or "\n" in line for line in lines):
-            raise ConfigError(f"provider {endpoint.provider}: a header or key contains a line break")
-        head = "\r\n".join([*lines, "content-length: "]).encode("latin-1")
-        return Target(endpoint, origin, head)
+        heads = {name: _head(provider, wire, lines, secret) for name, secret in keys.items()}
+        target = Target(endpoint, wire, pair(caller, wire), origin, heads, keyring)
+        if self._vitals is not None:
+            target.vitals = self._vitals(endpoint)
+        return target
+
+
+def _head(provider: Provider, wire: str, lines: Sequence[str], secret: str) -> bytes:
+    lines = [*lines]
+    if secret and (provider.auth == "x-api-key" or (provider.auth == "bearer" and wire == MESSAGES)):
+        lines.append(f"x-api-key: {secret}")
+    if secret and provider.auth == "bearer":
+        lines.append(f"authorization: Bearer {secret}")
+    if wire == MESSAGES and "anthropic-version" not in {name.lower() for name, _ in provider.headers}:
+        lines.append(f"anthropic-version: {MESSAGES_VERSION}")
+    lines += [f"{name}: {value}" for name, value in provider.headers]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ConfigError(f"provider {provider.name}: a header or key contains a line break")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n" + _LENGTH

@@ -1,0 +1,303 @@
+"""The attempts of one request: endpoints in order, other keys, a second attempt beside a slow first one.
+
+Until the first byte of an answer has gone to the caller a failed attempt is followed by the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tokenworks.engines.manager import EngineState
+from tokenworks.errors import TokenworksError, Unavailable
+from tokenworks.gateway import failure
+from tokenworks.gateway.failure import Failure
+from tokenworks.http.server import ClientConnection
+from tokenworks.http.timers import NEVER
+from tokenworks.http.upstream import UpstreamConnection
+from tokenworks.ledger.record import Record
+from tokenworks.providers.target import Target
+from tokenworks.schema import Endpoint, Usage
+from tokenworks.wire import pairs
+from tokenworks.wire.answer import Telling
+from tokenworks.wire.pairing import Asked, Stream
+from tokenworks.wire.replay import Recall
+
+if TYPE_CHECKING:
+    from tokenworks.gateway.front import Gateway
+    from tokenworks.gateway.hedge import Hedge
+    from tokenworks.gateway.plan import Plan
+    from tokenworks.gateway.way import Way
+
+JOIN_BELOW = 8 * 1024  # copying less than this is cheaper than another write
+COMMENT = b": TOKENWORKS PROCESSING\n\n"  # keeps a waiting connection alive; clients skip comments
+SSE_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+
+
+class Attempts:
+    """What is common to all attempts, and the way from one to the next."""
+
+    __slots__ = (
+        "asked",
+        "commented",
+        "deadline",
+        "endpoint",
+        "endpoints",
+        "gateway",
+        "gone",
+        "hedge",
+        "index",
+        "key",
+        "parts",
+        "plan",
+        "record",
+        "reply",
+        "retry_after",
+        "sent_at",
+        "size",
+        "slot",
+        "started",
+        "status",
+        "stream",
+        "streaming",
+        "target",
+        "upstream",
+        "way",
+    )
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        way: Way,
+        reply: ClientConnection,
+        asked: Asked,
+        record: Record,
+        endpoints: Sequence[Endpoint],
+        started: int,
+        plan: Plan | None,
+    ) -> None:
+        self.gateway = gateway
+        self.way = way
+        self.reply = reply
+        self.asked: Asked | None = asked
+        self.record = record
+        self.endpoints = endpoints
+        self.endpoint = endpoints[0]
+        self.started = started  # perf_counter_ns
+        self.plan = plan  # None for an ordinary request: one endpoint, no wishes
+        self.index = self.status = self.size = self.sent_at = 0
+        self.slot = -1
+        self.key = ""  # name of the provider's key in use
+        self.target: Target | None = None
+        self.upstream: UpstreamConnection | None = None
+        self.stream: Stream | None = None
+        self.hedge: Hedge | None = None
+        self.parts: list[bytes] | None = None
+        self.gone = False  # the caller has left
+        self.streaming = False  # the first byte of an answer has gone to the caller
+        self.commented = False  # the head of a stream has gone to the caller, and a comment
+        self.deadline = NEVER
+        self.retry_after = b""
+
+    # --- attempts -----------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Enter the request as in flight and try the first endpoint.
+
+        Raises Unavailable when there is no room to note it.
+        """
+        gateway = self.gateway
+        try:
+            self.slot = gateway.inflight.open(self.record)
+        except OSError as error:
+            raise Unavailable(f"no room to note this request: {error.strerror}", retry_after_s=5) from None
+        self.reply.exchange = self
+        if self.record.stream:
+            self.deadline = gateway.sweeper.now + gateway.comment_after_s
+            gateway.sweeper.watch(self)
+        self._attempt()
+
+    def _attempt(self) -> None:
+        self.endpoint = endpoint = self.endpoints[self.index]
+        self.index += 1
+        record = self.record
+        record.attempts += 1
+        record.model = endpoint.model
+        record.provider = endpoint.provider
+        record.price_id = endpoint.price.id
+        if endpoint.engine is None:
+            self.call(self.gateway.targets.of(endpoint, self.way.wire))
+            return
+        engines = self.gateway.engines
+        state = engines.ready(endpoint.engine)
+        if state is not None:
+            self.engine_ready(state)
+        else:
+            engines.when_ready(endpoint.engine, self.engine_ready)
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the caller wants his stream to tell what it used."""
+        return self.asked is None or self.asked.wants_usage
+
+    @property
+    def abandoned(self) -> bool:
+        """Settled already: no answer is wanted any more."""
+        return self.slot < 0
+
+    def engine_ready(self, state: EngineState) -> None:
+        """Our own engine is up (or will not come up)."""
+        if self.gone:
+            return
+        if state.state != "ready":
+            error = Unavailable(f"engine {state.name} can't start: {state.reason}", provider_name="local")
+            self.failed(Failure(f"{self.endpoint.provider}:engine", error))
+            return
+        self.call(self.gateway.engine_target(self.endpoint, state, self.way.wire))
+
+    def take(self, endpoint: Endpoint, target: Target, upstream: UpstreamConnection | None) -> None:
+        """Go on with an attempt that began beside the first one."""
+        self.endpoint, self.target, self.upstream = endpoint, target, upstream
+        record = self.record
+        record.model, record.provider, record.price_id = endpoint.model, endpoint.provider, endpoint.price.id
+
+    def call(self, target: Target) -> None:
+        """Ask ``target``, unless it rests while another endpoint is left."""
+        self.target = target
+        vitals = target.vitals
+        if vitals is not None and vitals.troubled and not vitals.admit(self.gateway.loop.time()):
+            resting = failure.of_rest(self.endpoint.provider, vitals.rest_s(self.gateway.loop.time()))
+            if self.index < len(self.endpoints) or resting.error.retry_after_s is not None:
+                self.failed(resting)
+                return
+        if target.replays and self.plan is not None:
+            self.gateway.conversations.recall(self, target, self.send)
+        else:
+            self.send()
+
+    def send(self, recall: Recall | None = None) -> None:
+        """Write the request to the provider; ``recall`` is reasoning to be put back into it."""
+        target, asked, plan = self.target, self.asked, self.plan
+        if self.slot < 0 or target is None or asked is None:
+            return  # the caller has left meanwhile
+        pair, head = target.pair, target.head
+        try:
+            if plan is None:
+                start, longest = pair.body(asked, target.maker, target.upstream_id)
+            else:
+                start, longest = pair.body(asked, plan.maker(target), target.upstream_id, recall)
+                if target.keyring is not None:
+                    self.key = plan.pick_key(target.keyring)
+                head = target.head_with(self.key, plan.passed_on if pair.same else b"")
+        except TokenworksError as error:
+            self.failed(Failure(f"{self.endpoint.provider}:{error.status}", error))
+            return
+        size = len(longest)
+        head = b"%b%d\r\n\r\n%b" % (head, len(start) + size + 1, start)
+        self.sent_at = time.perf_counter_ns()
+        if size < JOIN_BELOW:
+            target.origin.send(self, (b"%b%b}" % (head, longest),))
+        else:
+            target.origin.send(self, (head, memoryview(longest), b"}"))
+        if plan is not None and plan.hedges and self.hedge is None and self.index < len(self.endpoints):
+            self.gateway.hedge_later(self)
+
+    def failed(self, failed: Failure) -> None:
+        """This attempt came to nothing: another key, the other attempt under way, the next endpoint, or
+        the end."""
+        self.upstream = self.parts = self.stream = None
+        self.status = self.size = 0
+        record, target, plan = self.record, self.target, self.plan
+        record.reasons = f"{record.reasons} {failed.reason}".lstrip()
+        if target is not None and target.vitals is not None:
+            failure.note(target, self.key, failed, self.gateway.loop.time())
+        if plan is not None and target is not None and plan.another_key(target.keyring, self.key, failed):
+            self.index -= 1
+            self._attempt()
+            return
+        if self.hedge is not None and self.hedge.take_over(self):
+            return
+        if self._go_on(failed):
+            self._attempt()
+            return
+        error = failed.error
+        if record.attempts > 1:
+            error.metadata["attempts"] = record.reasons
+        outcome = "timeout" if error.kind == "upstream_timeout" else "upstream_error"
+        if error.status in failure.CALLERS_FAULT:
+            outcome = "bad_request"
+        self.settle(outcome, 200 if self.commented else error.status, None)
+        if self.commented:
+            self._fail_stream(error)
+        else:
+            self.reply.fail(error, self.way.render)
+
+    def _fail_stream(self, error: TokenworksError) -> None:
+        """An error for a caller whose stream has begun with nothing but comments."""
+        writer = pairs.writer(self.way.wire, self.telling())
+        self.reply.finish(writer.failure(error.message, error.status, error.kind))
+
+    def _go_on(self, failed: Failure) -> bool:
+        """Whether another endpoint is to be tried; ``index`` is its place then."""
+        if failed.final:  # the request is at fault: only another model may still take it
+            model = self.endpoint.model
+            while self.index < len(self.endpoints) and self.endpoints[self.index].model == model:
+                self.index += 1
+        if self.index >= len(self.endpoints):
+            return False
+        return time.perf_counter_ns() - self.started < self.gateway.retry_within_ns
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Nothing has come for a while: tell the caller's client that somebody is still there."""
+        if self.slot < 0 or self.streaming or self.gone:
+            return
+        if not self.commented:
+            self.commented = True
+            self._start_stream()
+        self.reply.write(COMMENT)
+        self.deadline = self.gateway.sweeper.now + self.gateway.comment_after_s
+
+    def _start_stream(self) -> None:
+        extra = self.plan.head_lines if self.plan is not None else b""
+        self.reply.start(200, b"%bx-generation-id: %b\r\n%b" % (SSE_HEAD, self.record.id.encode(), extra))
+
+    # --- what the rest of an exchange does ----------------------------------------------------
+
+    def telling(self) -> Telling:
+        """What this caller is to be told."""
+        raise NotImplementedError
+
+    def settle(self, outcome: str, status: int, usage: Usage | None) -> None:
+        """Write the one record of this request."""
+        raise NotImplementedError
+
+    def answer_head(self, status: int, connection: UpstreamConnection) -> None:
+        """See ``http.upstream.Call``."""
+        raise NotImplementedError
+
+    def answer_data(self, data: bytes, end: bool) -> None:
+        """See ``http.upstream.Call``."""
+        raise NotImplementedError
+
+    def call_failed(self, kind: str, detail: str) -> None:
+        """See ``http.upstream.Call``."""
+        raise NotImplementedError
+
+    def client_gone(self) -> None:
+        """See ``http.request.Exchange``."""
+        raise NotImplementedError
+
+    def client_slow(self) -> None:
+        """See ``http.request.Exchange``."""
+        raise NotImplementedError
+
+    def client_ready(self) -> None:
+        """See ``http.request.Exchange``."""
+        raise NotImplementedError
+
+    def shut_down(self) -> None:
+        """See ``http.request.Exchange``."""
+        raise NotImplementedError

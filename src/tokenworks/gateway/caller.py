@@ -1,0 +1,59 @@
+"""What follows from a request's headers alone, so that the same headers need no second look."""
+
+from __future__ import annotations
+
+from tokenworks.errors import BadRequest
+from tokenworks.plans.keys import Key
+
+MAX_LABEL = 200  # characters of an app, session or user name that are kept
+CACHE_TTL_S = 300
+MAX_CACHE_TTL_S = 86_400
+
+
+class Caller:
+    """Who asks, and what he wishes by header.
+
+    ``special``: some header asks for more than an ordinary answer. ``passed_on`` are complete header
+    lines for a provider on the caller's own wire.
+    """
+
+    __slots__ = (
+        "app",
+        "cache_clear",
+        "cache_ttl_s",
+        "key",
+        "passed_on",
+        "session",
+        "special",
+        "tells_routing",
+    )
+
+    def __init__(self, key: Key, headers: dict[bytes, bytes]) -> None:
+        """Raises BadRequest for a header of ours that is malformed."""
+        self.key = key
+        get = headers.get
+        app = get(b"x-openrouter-title") or get(b"x-title") or get(b"http-referer")
+        session = get(b"x-session-id")
+        self.app = label(app) if app is not None else ""
+        self.session = label(session) if session is not None else ""
+        self.tells_routing = get(b"x-openrouter-metadata", b"").lower() == b"enabled"
+        self.cache_clear = get(b"x-openrouter-cache-clear", b"").lower() == b"true"
+        self.cache_ttl_s = 0
+        if get(b"x-openrouter-cache", b"").lower() == b"true":
+            self.cache_ttl_s = _ttl(get(b"x-openrouter-cache-ttl"))
+        beta = get(b"anthropic-beta")
+        self.passed_on = b"anthropic-beta: %b\r\n" % beta if beta else b""
+        self.special = self.tells_routing or self.cache_clear or self.cache_ttl_s > 0
+
+
+def label(value: bytes) -> str:
+    """A name from a header, cut to what is kept of it."""
+    return value.decode("utf-8", "replace")[:MAX_LABEL]
+
+
+def _ttl(value: bytes | None) -> int:
+    if value is None:
+        return CACHE_TTL_S
+    if value.isdigit() and 1 <= int(value[:9]) <= MAX_CACHE_TTL_S and len(value) < 9:
+        return int(value)
+    raise BadRequest(f"header 'x-openrouter-cache-ttl' must be from 1 to {MAX_CACHE_TTL_S} (seconds)")

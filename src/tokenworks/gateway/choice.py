@@ -1,0 +1,228 @@
+"""From what a request says to the endpoints that are asked, in order: models, presets, suffixes, wishes."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tokenworks.catalog.load import Catalog
+from tokenworks.config.settings import RoutingSettings
+from tokenworks.errors import BadRequest, TokenworksError, Unauthorized, UnknownModel
+from tokenworks.gateway.caller import MAX_LABEL, Caller
+from tokenworks.gateway.plan import Plan
+from tokenworks.gateway.way import Way
+from tokenworks.ledger.record import Record
+from tokenworks.providers.target import Targets
+from tokenworks.routing import variant, wishes
+from tokenworks.routing.affinity import Affinity
+from tokenworks.routing.choose import choose
+from tokenworks.routing.health import Health
+from tokenworks.routing.need import Need
+from tokenworks.schema import Endpoint
+from tokenworks.wire import pairs
+from tokenworks.wire.openai_chat.adapting import excludes_reasoning
+from tokenworks.wire.pairing import Asked
+from tokenworks.wire.peek import MALFORMED, Fields, raw, text
+
+# A request with none of these, for a model with one endpoint, needs no plan.
+PLANNED = frozenset(
+    ("models", "provider", "reasoning", "include_reasoning", "fallbacks", "previous_response_id")
+)
+PRESET = "@preset/"
+MAX_MODELS = 32
+_DATED = re.compile(r"-20\d{6}$")  # clients name a model by the day of its release
+_PREFIXED = "claude-"  # some clients list only what begins so
+_IMAGES = (b'"image_url"', b'"image"', b'"input_image"')
+_FILES = (b'"file"', b'"document"', b'"input_file"')
+_LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+_decode_names = msgspec.json.Decoder(list[str] | None).decode
+_decode_fallbacks = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Chooser:
+    """What one worker needs to choose endpoints."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        targets: Targets,
+        health: Health,
+        affinity: Affinity,
+        settings: RoutingSettings,
+        presets: Mapping[str, Mapping[str, Any]],
+        now: Callable[[], float],
+    ) -> None:
+        self.catalog = catalog
+        self.targets = targets
+        self.health = health
+        self.affinity = affinity
+        self.settings = settings
+        self.presets = presets
+        self.now = now
+        self.draw = random.Random().random  # noqa: S311 - shares of load, no secret
+
+    def with_preset(self, asked: Asked, way: Way) -> Asked:
+        """``asked`` with the preset that its model names filled in below what it says itself."""
+        model, at, slug = asked.model.partition(PRESET)
+        if not at:
+            return asked
+        preset = self.presets.get(slug)
+        if preset is None:
+            known = ", ".join(sorted(self.presets)) or "none are set up"
+            raise UnknownModel(f"unknown preset '{slug[:MAX_LABEL]}'; presets here: {known}")
+        merged: Fields = {key: raw(value) for key, value in preset.items()} | asked.fields
+        name = model.rstrip("/") or preset.get("model")
+        if not isinstance(name, str) or not name:
+            raise BadRequest(f"preset '{slug}' names no model; send 'model': 'MODEL{PRESET}{slug}'")
+        merged["model"] = raw(name)
+        return way.read(_encode(merged))
+
+    def plan(self, asked: Asked, way: Way, caller: Caller, record: Record, *, local_only: bool) -> Plan:
+        """Which endpoints are asked, and what else is to be done. Raises BadRequest when none is left."""
+        fields = asked.fields
+        names = self._names(asked)
+        wish = wishes.read(fields.get("provider"))
+        groups: list[Sequence[Endpoint]] = []
+        suffix = ""
+        for name in names:
+            found, suffix_here = self.find(name)
+            suffix = suffix or suffix_here
+            if found:
+                groups.append(self._usable(found, name, way, local_only=local_only))
+        if not groups:
+            raise unknown(self.catalog, asked.model)
+        if suffix:
+            wish = variant.apply(wish, suffix)
+        session = record.session or _text(fields, "prompt_cache_key") or first_words(fields)
+        model = groups[0][0].model
+        key = (caller.key.id, model, session) if session else None
+        now = self.now()
+        kept = self.affinity.of(key, now) if key is not None else None
+        need = self._need(asked, record, now)
+        chosen = choose(groups, wish, need, self.catalog.providers, self.health, kept, self.settings)
+        plan = Plan(caller, chosen.endpoints, chosen.strategy)
+        plan.excluded = chosen.excluded
+        plan.models = len(names)
+        plan.strict = bool(wish.require_parameters)
+        plan.session = session
+        plan.exclude_reasoning = way.wire == pairs.CHAT and excludes_reasoning(fields)
+        if not wish.order:
+            plan.affinity = key
+        plan.hedges = self.settings.hedge_percentile > 0
+        return plan
+
+    def _names(self, asked: Asked) -> list[str]:
+        names = [asked.model]
+        try:
+            if "models" in asked.fields:
+                names += _decode_names(asked.fields["models"]) or ()
+            if "fallbacks" in asked.fields:
+                for each in _decode_fallbacks(asked.fields["fallbacks"]) or ():
+                    names.append(text(each, "model") or "")
+        except MALFORMED:
+            raise BadRequest("'models' must be a list of model names, 'fallbacks' one of {model}") from None
+        return list(dict.fromkeys(name for name in names if name))[:MAX_MODELS]
+
+    def find(self, name: str) -> tuple[Sequence[Endpoint], str]:
+        """Endpoints of the model that ``name`` means, and the suffix that was cut off to find them."""
+        found = self.catalog.find(name)
+        if found:
+            return found, ""
+        bare, suffix = variant.split(name)
+        for spelled in (bare, _DATED.sub("", bare), bare.removeprefix(_PREFIXED)):
+            found = self.catalog.find(spelled)
+            if found:
+                return found, suffix
+        return (), suffix
+
+    def _usable(
+        self, endpoints: Sequence[Endpoint], name: str, way: Way, *, local_only: bool
+    ) -> Sequence[Endpoint]:
+        """Those that this caller may use and that can be asked what came on this way. Never empty."""
+        if local_only:
+            endpoints = [e for e in endpoints if e.engine is not None]
+            if not endpoints:
+                raise Unauthorized(
+                    f"no API key; without one only models run here can be asked, not {name[:MAX_LABEL]}"
+                )
+        if way.wire in (pairs.EMBEDDINGS, pairs.COUNT):
+            endpoints = [e for e in endpoints if e.engine is None and self.targets.serves(e, way.wire)]
+            if not endpoints:
+                raise BadRequest(f"no provider of '{name[:MAX_LABEL]}' here offers {way.kind}")
+        return endpoints
+
+    def _need(self, asked: Asked, record: Record, now: float) -> Need:
+        fields = asked.fields
+        blob = b"".join(bytes(fields[key]) for key in ("messages", "input") if key in fields)
+        modalities = set()
+        if any(mark in blob for mark in _IMAGES):
+            modalities.add("image")
+        if any(mark in blob for mark in _FILES):
+            modalities.add("file")
+        return Need(
+            input_tokens=record.uncached_input_tokens,
+            max_output_tokens=_limit(fields),
+            parameters=_parameters(fields),
+            modalities=frozenset(modalities),
+            now=now,
+            draw=self.draw,
+        )
+
+
+def unknown(catalog: Catalog, model: str) -> TokenworksError:
+    """No model is called that: what is called nearly so?"""
+    near = catalog.nearest(model)
+    hint = f"; nearest: {', '.join(near)}" if near else "; no model is set up yet (see docs/configuration.md)"
+    return UnknownModel(f"unknown model '{model[:MAX_LABEL]}'{hint}")
+
+
+def first_words(fields: Fields) -> str:
+    """What tells a conversation from others where its caller does not: a digest of how it begins.
+
+    That is the first system message and the first other one, which stay the same from turn to turn.
+    """
+    turns = fields.get("messages", fields.get("input"))
+    if turns is None:
+        return ""
+    digest = hashlib.blake2b(digest_size=12)
+    for key in ("system", "instructions"):
+        if key in fields:
+            digest.update(bytes(fields[key]))
+    try:
+        messages = _decode_list(turns)
+        for message in messages:
+            digest.update(bytes(message))
+            if b"system" not in bytes(message)[:200] and b"developer" not in bytes(message)[:200]:
+                break
+    except MALFORMED:  # a plain string, or something the provider will judge
+        digest.update(bytes(turns))
+    return digest.hexdigest()
+
+
+def _parameters(fields: Fields) -> frozenset[str]:
+    """The names of the request's fields, and what one of them says in its value."""
+    names = frozenset(fields)
+    wanted = fields.get("response_format")
+    if wanted is not None and b'"json_schema"' in bytes(wanted):
+        names |= {"structured_outputs"}
+    return names
+
+
+def _text(fields: Fields, key: str) -> str:
+    return (text(fields, key) or "")[:MAX_LABEL] if key in fields else ""
+
+
+def _limit(fields: Fields) -> int | None:
+    for key in _LIMITS:
+        value = fields.get(key)
+        if value is not None and bytes(value).isdigit():
+            return int(bytes(value)[:12])
+    return None

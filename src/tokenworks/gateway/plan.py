@@ -1,0 +1,162 @@
+"""What an unordinary request wants beyond an answer: several endpoints, wishes, a cache, being told why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tokenworks.gateway import metadata
+from tokenworks.gateway.cache import Entry
+from tokenworks.gateway.failure import OF_THE_KEY, Failure
+from tokenworks.providers.keyring import Keyring
+from tokenworks.providers.target import Target
+from tokenworks.routing.eligible import Excluded
+from tokenworks.schema import Endpoint
+from tokenworks.wire.answer import Telling
+from tokenworks.wire.conversation import Maker
+from tokenworks.wire.peek import Fields
+
+if TYPE_CHECKING:
+    from tokenworks.gateway.attempts import Attempts
+    from tokenworks.gateway.caller import Caller
+    from tokenworks.wire.replay import Gleaner
+
+AffinityKey = tuple[str, str, str]  # key id, model, session
+
+
+class Plan:
+    """Made once for a request, asked by its exchange on the way."""
+
+    __slots__ = (
+        "affinity",
+        "asked_fields",
+        "cache_key",
+        "cache_ttl_s",
+        "collected",
+        "endpoints",
+        "exclude_reasoning",
+        "excluded",
+        "gleaner",
+        "head_lines",
+        "hedges",
+        "keeps_response",
+        "models",
+        "passed_on",
+        "session",
+        "strategy",
+        "strict",
+        "tells_routing",
+        "tried_keys",
+    )
+
+    def __init__(self, caller: Caller, endpoints: Sequence[Endpoint], strategy: str) -> None:
+        self.endpoints = endpoints
+        self.strategy = strategy
+        self.excluded: Sequence[Excluded] = ()
+        self.models = 1  # how many the caller named
+        self.strict = False  # no parameter may be dropped
+        self.exclude_reasoning = False
+        self.session = ""
+        self.affinity: AffinityKey | None = None
+        self.passed_on = caller.passed_on
+        self.tells_routing = caller.tells_routing
+        self.cache_key = b""
+        self.cache_ttl_s = caller.cache_ttl_s
+        self.head_lines = b""  # of the answer
+        self.hedges = False
+        self.keeps_response = False  # a response that may be continued later
+        self.asked_fields: Fields = {}  # for wires whose answers repeat them
+        self.tried_keys: set[str] = set()
+        self.collected: list[bytes] | None = None  # of a stream that goes into the cache
+        self.gleaner: Gleaner | None = None
+
+    # --- for the request ----------------------------------------------------------------------
+
+    def maker(self, target: Target) -> Maker:
+        """The maker of ``target``, as strict as the caller wants it."""
+        return msgspec.structs.replace(target.maker, strict=True) if self.strict else target.maker
+
+    def pick_key(self, keyring: Keyring) -> str:
+        """The name of the provider's key to use; one that rests if all do."""
+        key = keyring.pick(self.session, self.tried_keys) or keyring.pick(self.session, (), resting=True)
+        assert key is not None  # a keyring is never empty
+        self.tried_keys.add(key.name)
+        return key.name
+
+    def another_key(self, keyring: Keyring | None, key: str, failed: Failure) -> bool:
+        """Whether the same endpoint is worth asking again with another of its keys."""
+        if keyring is None or failed.kind not in OF_THE_KEY:
+            if not failed.final:
+                self.tried_keys.clear()  # of the next endpoint's provider
+            return False
+        return keyring.usable(self.tried_keys) > 0
+
+    # --- for the answer -----------------------------------------------------------------------
+
+    def telling(self, exchange: Attempts) -> Telling:
+        """What this caller is to be told."""
+        endpoint, record = exchange.endpoint, exchange.record
+        return Telling(
+            record.id,
+            endpoint.model,
+            endpoint.provider,
+            endpoint.price,
+            exchange.wants_usage,
+            self.exclude_reasoning,
+            {metadata.FIELD: metadata.tell(exchange)} if self.tells_routing else {},
+            self.asked_fields,
+        )
+
+    def passed(self, data: bytes, out: bytes) -> None:
+        """A piece of a stream has come, and gone on to the caller."""
+        if self.gleaner is not None:
+            self.gleaner.feed(data)
+        if self.collected is not None:
+            self.collected.append(out)
+
+    def answered(self, exchange: Attempts, answer: bytes) -> None:
+        """A whole answer is complete."""
+        if self.cache_key:
+            self._cache(exchange, answer, stream=False)
+        if self.keeps_response:
+            exchange.gateway.conversations.keep_response(exchange.record, self, answer)
+
+    def streamed(self, exchange: Attempts, out: bytes) -> None:
+        """A stream is complete; ``out`` is its last piece."""
+        if self.collected is not None:
+            self.collected[-1:] = [out]  # the last piece, with its proper end
+            self._cache(exchange, b"".join(self.collected), stream=True)
+        conversations = exchange.gateway.conversations
+        if self.gleaner is not None:
+            conversations.remember(exchange.record, self.gleaner.remembered())
+        if self.keeps_response:
+            conversations.keep_streamed_response(exchange.record, self, out)
+
+    def settled(self, exchange: Attempts) -> None:
+        """The answer was good: the session stays where its prompt is cached now."""
+        if self.affinity is not None:
+            record, gateway = exchange.record, exchange.gateway
+            cached = record.cache_read_tokens + record.cache_write_tokens
+            gateway.affinity.remember(
+                self.affinity,
+                exchange.endpoint,
+                cached,
+                gateway.loop.time(),
+            )
+
+    def _cache(self, exchange: Attempts, body: bytes, *, stream: bool) -> None:
+        record, gateway = exchange.record, exchange.gateway
+        gateway.cache.put(
+            self.cache_key,
+            Entry(
+                body,
+                stream,
+                record.id,
+                record.model,
+                record.finish_reason,
+                gateway.loop.time(),
+                self.cache_ttl_s,
+            ),
+        )
