@@ -15,6 +15,10 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
+from tokenworks.providers.scripted.reply import Reply
+from tokenworks.providers.scripted.request import Ask
+from tokenworks.providers.scripted.turn import Turn, take
+from tokenworks.providers.scripted.wires import anthropic_messages, openai_chat, openai_responses
 from tokenworks.schema import Price, Usage
 from tokenworks.wire import sse
 from tokenworks.wire.answer import (
@@ -51,6 +55,11 @@ STREAMS: dict[str, ModuleType] = {
     "openai_chat": chat_stream,
     "anthropic_messages": messages_stream,
     "openai_responses": responses_stream,
+}
+SCRIPTED: dict[str, ModuleType] = {
+    "openai_chat": openai_chat,
+    "anthropic_messages": anthropic_messages,
+    "openai_responses": openai_responses,
 }
 PAIRS = list(itertools.permutations(STREAMS, 2))
 PRICE = Price("test", input_mtok=1.0, output_mtok=2.0, cache_read_mtok=0.5, cache_write_mtok=1.25)
@@ -141,6 +150,25 @@ def writer_of(wire: str, **fields: Any) -> Writer:
     """A new writer."""
     made: Writer = STREAMS[wire].Writer(telling(**fields))
     return made
+
+
+# --- what a provider that knows nothing of this room sends ---------------------------------------
+
+
+def _turn(wire: Any, reply: Reply) -> Turn:
+    body = {"model": "m", "stream": True, "stream_options": {"include_usage": True}, "messages": []}
+    return take(Ask(1, wire, "/", {}, body), reply)
+
+
+def scripted_whole(wire: str, reply: Reply) -> bytes:
+    """A whole answer of the scripted provider."""
+    data: bytes = SCRIPTED[wire].whole(_turn(wire, reply)).data
+    return data
+
+
+def scripted_stream(wire: str, reply: Reply) -> bytes:
+    """A stream of the scripted provider."""
+    return b"".join([frame.data for frame in SCRIPTED[wire].frames(_turn(wire, reply))])
 
 
 # --- answers at random --------------------------------------------------------------------------

@@ -60,5 +60,5 @@ def test_every_kind_of_event() -> None:
 def test_an_answer_that_is_not_complete() -> None:
     assert joined([]) == Answer((), "")
     assert joined([TextPiece(0, "a")]) == Answer((Text("a"),), "")
-    with pytest.raises(ValueError, match="^broken$"):
+    with pytest.raises(ValueError, match=r"^broken$"):
         joined([TextPiece(0, "a"), Failed("broken")])

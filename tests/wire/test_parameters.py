@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from tokenworks.errors import BadRequest
-from tokenworks.wire.conversation import Conversation, Maker
+from tokenworks.wire.conversation import Conversation, Maker, ToolChoice
 from tokenworks.wire.parameters import (
     body,
+    chosen,
     drop,
     harmless,
     integer,
@@ -19,8 +20,10 @@ from tokenworks.wire.parameters import (
     number,
     rest,
     said,
+    sampled,
     schema,
     switch,
+    takes_top_k,
 )
 from tokenworks.wire.peek import peek
 
@@ -55,6 +58,7 @@ BAD: list[tuple[Any, bytes, str]] = [
     (integer, b'"7"', "'x' is malformed: Expected `int | null`, got `str`"),
     (integer, b"-1", "'x' must not be negative"),
     (number, b"true", "'x' is malformed: Expected `float | null`, got `bool`"),
+    (number, b"1e400", "'x' is "),
     (switch, b"1", "'x' is malformed"),
     (
         lambda fields, key: said(fields, key, THING),
@@ -113,6 +117,35 @@ def test_dropping_names_the_callers_own_word() -> None:
         drop("stop", Conversation("m", (), wire="anthropic_messages"), STRICT)
     with pytest.raises(BadRequest, match="'user' can't"):
         drop("user", Conversation("m", (), wire="openai_chat"), STRICT)
+
+
+def test_sampling_that_is_refused_is_left_out() -> None:
+    asked = Conversation("m", (), temperature=0.5, top_p=1.0, top_k=4, wire="openai_chat")
+    refusing = frozenset(("sampling_refused",))
+    assert sampled(asked, STRICT) == {"temperature": 0.5, "top_p": 1.0}
+    assert takes_top_k(asked, STRICT, True)
+    assert not takes_top_k(asked, LENIENT, False)
+    assert not takes_top_k(Conversation("m", ()), STRICT, True)
+    assert sampled(asked, Maker("m", quirks=refusing)) == {}
+    assert not takes_top_k(asked, Maker("m", quirks=refusing), True)
+    strict = Maker("m", quirks=refusing, strict=True)
+    with pytest.raises(BadRequest, match="'temperature' can't"):
+        sampled(asked, strict)
+    with pytest.raises(BadRequest, match="'top_k' can't"):
+        takes_top_k(asked, strict, True)
+    assert sampled(Conversation("m", (), temperature=1.0, top_p=1.0), strict) == {}, "the default is no loss"
+
+
+def test_calls_that_can_not_be_forced_are_the_models_choice() -> None:
+    unforced = Maker("m", quirks=frozenset(("no_forced_tools",)))
+    for choice in (ToolChoice("required"), ToolChoice("tool", "f")):
+        asked = Conversation("m", (), tool_choice=choice)
+        assert chosen(asked, STRICT) == choice
+        assert chosen(asked, unforced) == chosen(asked, LENIENT, False) == ToolChoice("auto")
+        with pytest.raises(BadRequest, match="'tool_choice' can't"):
+            chosen(asked, STRICT, False)
+    for free in (None, ToolChoice("auto"), ToolChoice("none")):
+        assert chosen(Conversation("m", (), tool_choice=free), unforced, False) == free
 
 
 def test_what_can_not_be_encoded_is_the_callers_fault() -> None:

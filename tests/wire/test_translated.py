@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from wire_answers import PAIRS, STREAMS, USAGE, cut, events_of, read, reader_of, telling, writer_of
 
 from tokenworks.schema import Usage
@@ -105,6 +108,18 @@ def chunk(text: str = "", finish: str | None = None) -> bytes:
 
 COUNTED = b'data: {"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":7}}\n\n'
 DONE = b"data: [DONE]\n\n"
+PIECES = [
+    b"null",
+    b'"',
+    b"{}",
+    b"\\ud83d",
+    b"\n\n",
+    b"[]",
+    b"0",
+    b'"type":"tool_use",',
+    b'"index":7,',
+    b"\xff",
+]
 
 
 @pytest.mark.parametrize("target", STREAMS)
@@ -178,6 +193,25 @@ def test_what_can_be_no_stream(source: str, target: str) -> None:
             stream.feed(garbage)
     stream = Translated(reader_of(source), writer_of(target))
     assert stream.feed(b": hello\n\nevent: x\n\ndata: \n\ndata: {}\n\n" + b'data: {"type":"ping"}\n\n') == b""
+
+
+BROKEN = st.tuples(st.integers(0, 10**6), st.integers(0, 8), st.binary(max_size=4) | st.sampled_from(PIECES))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=key)
+@given(breaks=st.lists(BROKEN, min_size=1, max_size=4))
+@settings(max_examples=40, deadline=None)
+def test_a_broken_stream_is_read_or_refused(source: Path, breaks: list[tuple[int, int, bytes]]) -> None:
+    data = source.read_bytes()
+    for at, length, instead in breaks:
+        at %= len(data)
+        data = data[:at] + instead + data[at + length :]
+    for target in STREAMS:
+        stream = translated(source, target)
+        with contextlib.suppress(ValueError):
+            out = relay(stream, data)
+            if stream.done:
+                events_of(target, out)
 
 
 # --- what the caller wants to be told -----------------------------------------------------------

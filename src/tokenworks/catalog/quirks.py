@@ -12,6 +12,7 @@ from tokenworks.config.check import nearest
 
 QUIRKS = {
     "adaptive_thinking_only": "thinking.type=enabled is refused by the newest models: adaptive plus effort",
+    "cache_marks": "cache_control on content parts and tools is understood",
     "cached_tokens_in_choices": "streams state cached tokens in choices[].usage.cached_tokens",
     "cached_tokens_top_level": "cached tokens stand in usage.cached_tokens",
     "echo_reasoning_content": "after tool calls, reasoning_content must be sent back or the call is refused",
@@ -24,6 +25,8 @@ QUIRKS = {
     "max_completion_tokens": "the output cap is called max_completion_tokens",
     "no_forced_tools": "a tool_choice that forces a call is refused",
     "no_models_list": "GET /models is not offered",
+    "no_reasoning_control": "reasoning can't be asked for: effort and switches are refused",
+    "official_fields": "knows user, metadata, service_tier, verbosity, prompt_cache_key, safety_identifier",
     "pin_session": "opaque reasoning breaks when key or route changes within a session",
     "prefer_anthropic_wire": "tool use works better at the anthropic_messages base",
     "preserve_thinking_flag": "thinking.clear_thinking=false keeps earlier reasoning",
@@ -32,6 +35,7 @@ QUIRKS = {
     "replay_full_assistant": "assistant messages must be sent back whole, reasoning_details included",
     "sampling_ignored_while_thinking": "temperature and the like have no effect while thinking",
     "sampling_refused": "temperature, top_p and the like are refused unless they say the default",
+    "takes_top_k": "top_k is understood beside top_p",
     "thinking_always_on": "thinking can't be switched off",
     "thinking_by_default": "thinking is on unless switched off",
     "tool_stream_flag": "tool arguments stream only with tool_stream=true",

@@ -6,16 +6,16 @@ import time
 
 from tokenworks.gateway import failure, settling
 from tokenworks.gateway.attempts import Attempts
-from tokenworks.gateway.failure import Failure
+from tokenworks.gateway.failure import MAX_ERROR_BODY, Failure
 from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.timers import NEVER
 from tokenworks.http.upstream import UpstreamConnection
 from tokenworks.schema import Usage
-from tokenworks.wire import pairs
+from tokenworks.wire import pairs, sse
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.pairing import Stream, Whole
 
-MAX_ERROR_BODY = 64 * 1024
+_COMMENT = ord(":")
 _NO_HEADERS: dict[bytes, bytes] = {}
 
 
@@ -30,7 +30,11 @@ class Answering(Attempts):
         self.status = status
         if status != 200:
             self.retry_after = connection.header(b"retry-after")
-        elif self.record.stream and connection.header(b"content-type").startswith(b"text/event-stream"):
+            return
+        if self.first is not None:  # this one answers: no other is needed
+            self._drop_hedge()
+            self.first = None
+        if self.record.stream and connection.header(b"content-type").startswith(b"text/event-stream"):
             target = self.target
             assert target is not None
             self.stream = target.pair.stream(self.telling(), target.maker)
@@ -60,10 +64,16 @@ class Answering(Attempts):
         else:
             parts.append(data)
         self.size += len(data)
-        if self.size > (MAX_ERROR_BODY if self.status != 200 else self.gateway.max_response):
+        if self.status != 200:
+            if self.size > MAX_ERROR_BODY:  # what it says beyond that changes nothing
+                self._cancel()
+                self._whole(b"".join(self.parts or ()))
+        elif self.size > self.gateway.max_response:
             self._unusable("larger than allowed here")
 
     def call_failed(self, kind: str, detail: str) -> None:
+        if self.slot < 0:
+            return
         if self.gone:
             self._stop_listening()
             return
@@ -103,7 +113,6 @@ class Answering(Attempts):
         except ValueError as error:
             self.failed(failure.of_content(provider, str(error)))
             return
-        self._drop_hedge()
         record = self.record
         record.finish_reason = whole.finish
         record.ttft_us = (time.perf_counter_ns() - self.started) // 1000
@@ -134,10 +143,14 @@ class Answering(Attempts):
             self._unusable(str(error))
             return
         if not self.streaming:
+            if out and out[0] == _COMMENT:  # is no answer yet: the next endpoint may still be asked
+                out = b"".join([event for event in sse.events(out) if sse.payload(event) is not None])
             if stream.error or (end and not out):
                 self._unusable(stream.error or "an empty stream")
                 return
             if not out:
+                if self.plan is not None:  # which reads along from the first byte on
+                    self.plan.passed(data, out)
                 return
             self._first_byte()
         if self.plan is not None:
@@ -153,7 +166,6 @@ class Answering(Attempts):
         self.deadline = NEVER
         gateway = self.gateway
         gateway.sweeper.forget(self)
-        self._drop_hedge()
         now = time.perf_counter_ns()
         self.record.ttft_us = (now - self.started) // 1000
         target = self.target

@@ -5,14 +5,16 @@ Until the first byte of an answer has gone to the caller a failed attempt is fol
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tokenworks.engines.manager import EngineState
 from tokenworks.errors import TokenworksError, Unavailable
-from tokenworks.gateway import failure
+from tokenworks.gateway import failure, hedge
 from tokenworks.gateway.failure import Failure
+from tokenworks.gateway.hedge import First, Hedge
 from tokenworks.http.server import ClientConnection
 from tokenworks.http.timers import NEVER
 from tokenworks.http.upstream import UpstreamConnection
@@ -26,7 +28,6 @@ from tokenworks.wire.replay import Recall
 
 if TYPE_CHECKING:
     from tokenworks.gateway.front import Gateway
-    from tokenworks.gateway.hedge import Hedge
     from tokenworks.gateway.plan import Plan
     from tokenworks.gateway.way import Way
 
@@ -44,14 +45,17 @@ class Attempts:
         "deadline",
         "endpoint",
         "endpoints",
+        "first",
         "gateway",
         "gone",
         "hedge",
+        "hedge_timer",
         "index",
         "key",
         "parts",
         "plan",
         "record",
+        "refused",
         "reply",
         "retry_after",
         "sent_at",
@@ -92,13 +96,16 @@ class Attempts:
         self.target: Target | None = None
         self.upstream: UpstreamConnection | None = None
         self.stream: Stream | None = None
-        self.hedge: Hedge | None = None
+        self.first: First | Hedge | None = None  # the call until it is answered, if not the exchange itself
+        self.hedge: Hedge | None = None  # what has begun beside it
+        self.hedge_timer: asyncio.TimerHandle | None = None
         self.parts: list[bytes] | None = None
         self.gone = False  # the caller has left
         self.streaming = False  # the first byte of an answer has gone to the caller
         self.commented = False  # the head of a stream has gone to the caller, and a comment
         self.deadline = NEVER
         self.retry_after = b""
+        self.refused: tuple[str, ...] = ()  # models that can't take this request, whoever serves them
 
     # --- attempts -----------------------------------------------------------------------------
 
@@ -116,19 +123,26 @@ class Attempts:
         if self.record.stream:
             self.deadline = gateway.sweeper.now + gateway.comment_after_s
             gateway.sweeper.watch(self)
-        self._attempt()
+        self.index = 1
+        self._attempt(self.endpoint)
 
-    def _attempt(self) -> None:
-        self.endpoint = endpoint = self.endpoints[self.index]
-        self.index += 1
+    def _attempt(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
         record = self.record
         record.attempts += 1
         record.model = endpoint.model
         record.provider = endpoint.provider
         record.price_id = endpoint.price.id
         if endpoint.engine is None:
-            self.call(self.gateway.targets.of(endpoint, self.way.wire))
+            try:
+                target = self.gateway.targets.of(endpoint, self.way.wire)
+            except TokenworksError as error:
+                self.target = None
+                self._unasked(error)
+                return
+            self.call(target)
             return
+        self.target = None  # until the engine is up
         engines = self.gateway.engines
         state = engines.ready(endpoint.engine)
         if state is not None:
@@ -148,24 +162,34 @@ class Attempts:
 
     def engine_ready(self, state: EngineState) -> None:
         """Our own engine is up (or will not come up)."""
-        if self.gone:
-            return
+        if self.slot < 0:
+            return  # the caller has left, or the server stops
         if state.state != "ready":
             error = Unavailable(f"engine {state.name} can't start: {state.reason}", provider_name="local")
             self.failed(Failure(f"{self.endpoint.provider}:engine", error))
             return
         self.call(self.gateway.engine_target(self.endpoint, state, self.way.wire))
 
-    def take(self, endpoint: Endpoint, target: Target, upstream: UpstreamConnection | None) -> None:
-        """Go on with an attempt that began beside the first one."""
-        self.endpoint, self.target, self.upstream = endpoint, target, upstream
+    def take(self, other: Hedge) -> None:
+        """Go on with an attempt that began beside the first one, which is over."""
+        self.hedge, self.first = None, other
+        self.endpoint = endpoint = other.endpoint
+        self.target, self.key, self.sent_at = other.target, other.key, other.sent_at
+        self.upstream, self.stream = other.upstream, None
+        self.status, self.retry_after = other.status, other.retry_after
+        self.parts, self.size = other.error or None, other.size
+        if self.plan is not None:
+            self.plan.tried_keys = {other.key} if other.key else set()
         record = self.record
         record.model, record.provider, record.price_id = endpoint.model, endpoint.provider, endpoint.price.id
 
     def call(self, target: Target) -> None:
         """Ask ``target``, unless it rests while another endpoint is left."""
         self.target = target
-        vitals = target.vitals
+        vitals, keyring = target.vitals, target.keyring
+        if keyring is not None and self.index < len(self.endpoints) and keyring.wait_s() > 0:
+            self.failed(failure.of_rest(self.endpoint.provider, keyring.wait_s()))
+            return
         if vitals is not None and vitals.troubled and not vitals.admit(self.gateway.loop.time()):
             resting = failure.of_rest(self.endpoint.provider, vitals.rest_s(self.gateway.loop.time()))
             if self.index < len(self.endpoints) or resting.error.retry_after_s is not None:
@@ -191,35 +215,49 @@ class Attempts:
                     self.key = plan.pick_key(target.keyring)
                 head = target.head_with(self.key, plan.passed_on if pair.same else b"")
         except TokenworksError as error:
-            self.failed(Failure(f"{self.endpoint.provider}:{error.status}", error))
+            self._unasked(error)
             return
         size = len(longest)
         head = b"%b%d\r\n\r\n%b" % (head, len(start) + size + 1, start)
         self.sent_at = time.perf_counter_ns()
+        call: Attempts | First = self
+        if plan is not None and plan.hedges and self.record.stream:
+            call = self.first = First(self, target)
+            if self.hedge is None and self.index < len(self.endpoints):
+                hedge.later(self, target)
         if size < JOIN_BELOW:
-            target.origin.send(self, (b"%b%b}" % (head, longest),))
+            target.origin.send(call, (b"%b%b}" % (head, longest),))
         else:
-            target.origin.send(self, (head, memoryview(longest), b"}"))
-        if plan is not None and plan.hedges and self.hedge is None and self.index < len(self.endpoints):
-            self.gateway.hedge_later(self)
+            target.origin.send(call, (head, memoryview(longest), b"}"))
+
+    def _unasked(self, error: TokenworksError) -> None:
+        """The endpoint can't be asked this at all."""
+        self.failed(Failure(f"{self.endpoint.provider}:{error.status}", error))
 
     def failed(self, failed: Failure) -> None:
         """This attempt came to nothing: another key, the other attempt under way, the next endpoint, or
         the end."""
         self.upstream = self.parts = self.stream = None
         self.status = self.size = 0
+        if self.hedge_timer is not None:
+            self.hedge_timer.cancel()
+            self.hedge_timer = None
         record, target, plan = self.record, self.target, self.plan
         record.reasons = f"{record.reasons} {failed.reason}".lstrip()
         if target is not None and target.vitals is not None:
             failure.note(target, self.key, failed, self.gateway.loop.time())
-        if plan is not None and target is not None and plan.another_key(target.keyring, self.key, failed):
-            self.index -= 1
-            self._attempt()
+        if plan is not None:
+            plan.gleaner = None
+            if target is not None and plan.another_key(target.keyring, self.key, failed):
+                self._attempt(self.endpoint)
+                return
+        if failed.final:  # the request is at fault: only another model may still take it
+            self.refused = (*self.refused, self.endpoint.model)
+        if self.hedge is not None and self.hedge.take_over():
             return
-        if self.hedge is not None and self.hedge.take_over(self):
-            return
-        if self._go_on(failed):
-            self._attempt()
+        if self._go_on():
+            self.index += 1
+            self._attempt(self.endpoints[self.index - 1])
             return
         error = failed.error
         if record.attempts > 1:
@@ -238,12 +276,10 @@ class Attempts:
         writer = pairs.writer(self.way.wire, self.telling())
         self.reply.finish(writer.failure(error.message, error.status, error.kind))
 
-    def _go_on(self, failed: Failure) -> bool:
+    def _go_on(self) -> bool:
         """Whether another endpoint is to be tried; ``index`` is its place then."""
-        if failed.final:  # the request is at fault: only another model may still take it
-            model = self.endpoint.model
-            while self.index < len(self.endpoints) and self.endpoints[self.index].model == model:
-                self.index += 1
+        while self.index < len(self.endpoints) and self.endpoints[self.index].model in self.refused:
+            self.index += 1
         if self.index >= len(self.endpoints):
             return False
         return time.perf_counter_ns() - self.started < self.gateway.retry_within_ns
@@ -253,6 +289,7 @@ class Attempts:
     def expire(self) -> None:
         """Nothing has come for a while: tell the caller's client that somebody is still there."""
         if self.slot < 0 or self.streaming or self.gone:
+            self.gateway.sweeper.forget(self)
             return
         if not self.commented:
             self.commented = True

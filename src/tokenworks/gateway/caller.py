@@ -22,6 +22,7 @@ class Caller:
         "cache_clear",
         "cache_ttl_s",
         "key",
+        "ordinary",
         "passed_on",
         "session",
         "special",
@@ -43,6 +44,7 @@ class Caller:
             self.cache_ttl_s = _ttl(get(b"x-openrouter-cache-ttl"))
         beta = get(b"anthropic-beta")
         self.passed_on = b"anthropic-beta: %b\r\n" % beta if beta else b""
+        self.ordinary = False  # its requests may do without a plan; see the gateway
         self.special = self.tells_routing or self.cache_clear or self.cache_ttl_s > 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import RoutingSettings
 from tokenworks.errors import BadRequest, TokenworksError, Unauthorized, UnknownModel
 from tokenworks.gateway.caller import MAX_LABEL, Caller
+from tokenworks.gateway.conversations import first_words
 from tokenworks.gateway.plan import Plan
 from tokenworks.gateway.way import Way
 from tokenworks.ledger.record import Record
@@ -21,6 +21,7 @@ from tokenworks.providers.target import Targets
 from tokenworks.routing import variant, wishes
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.choose import choose
+from tokenworks.routing.eligible import is_free
 from tokenworks.routing.health import Health
 from tokenworks.routing.need import Need
 from tokenworks.schema import Endpoint
@@ -37,13 +38,15 @@ PRESET = "@preset/"
 MAX_MODELS = 32
 _DATED = re.compile(r"-20\d{6}$")  # clients name a model by the day of its release
 _PREFIXED = "claude-"  # some clients list only what begins so
-_IMAGES = (b'"image_url"', b'"image"', b'"input_image"')
-_FILES = (b'"file"', b'"document"', b'"input_file"')
+FREE = "free"
+# Types of blocks; the bare words may stand in the arguments of a tool as well.
+_IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
+_FILE = re.compile(rb'"type"\s*:\s*"(?:file|document|input_file)"')
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
 _decode_fallbacks = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
-_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_fields = msgspec.json.Decoder(Fields).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,7 +81,8 @@ class Chooser:
         if preset is None:
             known = ", ".join(sorted(self.presets)) or "none are set up"
             raise UnknownModel(f"unknown preset '{slug[:MAX_LABEL]}'; presets here: {known}")
-        merged: Fields = {key: raw(value) for key, value in preset.items()} | asked.fields
+        said = _unasked(asked) if asked.stream and not asked.wants_usage else asked.fields
+        merged: Fields = {key: raw(value) for key, value in preset.items()} | said
         name = model.rstrip("/") or preset.get("model")
         if not isinstance(name, str) or not name:
             raise BadRequest(f"preset '{slug}' names no model; send 'model': 'MODEL{PRESET}{slug}'")
@@ -90,16 +94,8 @@ class Chooser:
         fields = asked.fields
         names = self._names(asked)
         wish = wishes.read(fields.get("provider"))
-        groups: list[Sequence[Endpoint]] = []
-        suffix = ""
-        for name in names:
-            found, suffix_here = self.find(name)
-            suffix = suffix or suffix_here
-            if found:
-                groups.append(self._usable(found, name, way, local_only=local_only))
-        if not groups:
-            raise unknown(self.catalog, asked.model)
-        if suffix:
+        groups, suffixes = self._groups(names, way, local_only=local_only)
+        for suffix in suffixes:
             wish = variant.apply(wish, suffix)
         session = record.session or _text(fields, "prompt_cache_key") or first_words(fields)
         model = groups[0][0].model
@@ -119,6 +115,35 @@ class Chooser:
         plan.hedges = self.settings.hedge_percentile > 0
         return plan
 
+    def _groups(
+        self, names: Sequence[str], way: Way, *, local_only: bool
+    ) -> tuple[list[Sequence[Endpoint]], list[str]]:
+        """The endpoints of each of ``names`` that can be asked, and the suffixes that go for all of them.
+
+        Raises what keeps the first of them out when none is left.
+        """
+        found: list[tuple[Sequence[Endpoint], str]] = []
+        refused: TokenworksError | None = None
+        for name in names:
+            endpoints, suffix = self.find(name)
+            if not endpoints:
+                continue
+            try:
+                found.append((self._usable(endpoints, name, way, local_only=local_only), suffix))
+            except TokenworksError as error:
+                refused = refused or error
+        if not found:
+            raise refused or unknown(self.catalog, names[0])
+        suffixes = [suffix for _, suffix in found if suffix not in ("", FREE)][:1]
+        if all(suffix == FREE for _, suffix in found):
+            return [endpoints for endpoints, _ in found], [*suffixes, FREE]
+        # A free variant among others is free, and they are not.
+        groups = [
+            [each for each in endpoints if is_free(each.price)] if suffix == FREE else endpoints
+            for endpoints, suffix in found
+        ]
+        return [group for group in groups if group], suffixes
+
     def _names(self, asked: Asked) -> list[str]:
         names = [asked.model]
         try:
@@ -137,7 +162,8 @@ class Chooser:
         if found:
             return found, ""
         bare, suffix = variant.split(name)
-        for spelled in (bare, _DATED.sub("", bare), bare.removeprefix(_PREFIXED)):
+        undated = _DATED.sub("", bare)
+        for spelled in (bare, undated, bare.removeprefix(_PREFIXED), undated.removeprefix(_PREFIXED)):
             found = self.catalog.find(spelled)
             if found:
                 return found, suffix
@@ -163,9 +189,9 @@ class Chooser:
         fields = asked.fields
         blob = b"".join(bytes(fields[key]) for key in ("messages", "input") if key in fields)
         modalities = set()
-        if any(mark in blob for mark in _IMAGES):
+        if _IMAGE.search(blob):
             modalities.add("image")
-        if any(mark in blob for mark in _FILES):
+        if _FILE.search(blob):
             modalities.add("file")
         return Need(
             input_tokens=record.uncached_input_tokens,
@@ -184,27 +210,14 @@ def unknown(catalog: Catalog, model: str) -> TokenworksError:
     return UnknownModel(f"unknown model '{model[:MAX_LABEL]}'{hint}")
 
 
-def first_words(fields: Fields) -> str:
-    """What tells a conversation from others where its caller does not: a digest of how it begins.
-
-    That is the first system message and the first other one, which stay the same from turn to turn.
-    """
-    turns = fields.get("messages", fields.get("input"))
-    if turns is None:
-        return ""
-    digest = hashlib.blake2b(digest_size=12)
-    for key in ("system", "instructions"):
-        if key in fields:
-            digest.update(bytes(fields[key]))
-    try:
-        messages = _decode_list(turns)
-        for message in messages:
-            digest.update(bytes(message))
-            if b"system" not in bytes(message)[:200] and b"developer" not in bytes(message)[:200]:
-                break
-    except MALFORMED:  # a plain string, or something the provider will judge
-        digest.update(bytes(turns))
-    return digest.hexdigest()
+def _unasked(asked: Asked) -> Fields:
+    """The fields of a stream as they came: reading them has asked for usage that its caller did not."""
+    if "stream_options" not in asked.fields:
+        return asked.fields
+    fields = dict(asked.fields)
+    options = _decode_fields(fields.pop("stream_options"))
+    options.pop("include_usage", None)
+    return {**fields, "stream_options": raw(options)} if options else fields
 
 
 def _parameters(fields: Fields) -> frozenset[str]:

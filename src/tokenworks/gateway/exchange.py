@@ -49,11 +49,11 @@ class Exchange(Answering):
         elif self.upstream is not None:  # the provider has read the prompt
             usage = settling.estimate(self.record, 0)
         elif self.target is not None:
-            self.target.origin.forget(self)
+            self.target.origin.forget(self.first or self)
         if self.endpoint.engine is not None:
             self.gateway.engines.forget(self.endpoint.engine, self.engine_ready)
         self._cancel()
-        self.settle("client_gone", 200 if self.streaming else 0, usage)
+        self.settle("client_gone", 200 if self.streaming or self.commented else 0, usage)
 
     def _last_words(self, data: bytes, end: bool) -> None:
         """Nobody is there to read it any more; only what it says of usage is of interest."""
@@ -74,7 +74,7 @@ class Exchange(Answering):
                 usage = target.pair.whole(b"".join(self.parts), target.maker).usage
         if end and usage is not None:
             self.upstream = None
-            self.settle("client_gone", 0, usage)
+            self.settle("client_gone", 200 if self.commented else 0, usage)
         elif end:
             self._stop_listening()
 
@@ -103,6 +103,9 @@ class Exchange(Answering):
     # --- the end ------------------------------------------------------------------------------
 
     def _drop_hedge(self) -> None:
+        if self.hedge_timer is not None:
+            self.hedge_timer.cancel()
+            self.hedge_timer = None
         hedge, self.hedge = self.hedge, None
         if hedge is not None:
             hedge.drop()

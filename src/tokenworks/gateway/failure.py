@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tokenworks.errors import BadRequest, RateLimited, TokenworksError, TooLarge, Unavailable, UpstreamError
 from tokenworks.errors import UpstreamTimeout as Timeout
 from tokenworks.providers.target import Target
@@ -25,6 +27,7 @@ _KINDS = {
 }
 _WHAT = {401: "refused our key", 402: "asks for payment", 403: "refused us", 404: "does not know this model"}
 RESTING = "resting"  # it was not even asked
+MAX_ERROR_BODY = 64 * 1024  # bytes of an error's body that are read
 KEY_REST_S = 30.0  # of one of several keys after a 429 that names no time
 
 
@@ -67,8 +70,9 @@ def of_rest(provider: str, rest_s: float | None) -> Failure:
     """An endpoint that is not asked now: it asked for ``rest_s`` of peace itself, or has failed (None)."""
     error: TokenworksError
     if rest_s is not None:
-        text = f"{provider} limits the rate and asked to be left alone for {rest_s:.0f} s more"
-        error = RateLimited(text, retry_after_s=rest_s, provider_name=provider)
+        whole_s = math.ceil(rest_s)  # who comes back after that must not be too early
+        text = f"{provider} limits the rate and asked to be left alone for {whole_s} s more"
+        error = RateLimited(text, retry_after_s=whole_s, provider_name=provider)
     else:
         error = Unavailable(f"{provider} has failed again and again and rests", provider_name=provider)
     return Failure(f"{provider}:resting", error, kind=RESTING)
@@ -118,7 +122,13 @@ def note(target: Target, key: str, failed: Failure, now: float) -> None:
         keyring.cool(key, KEY_REST_S if rest_s is None else rest_s)
     else:
         keyring.reject(key)
-    target.vitals.released()  # another key may fare well there
+    if keyring.usable():  # another key may fare well there
+        target.vitals.released()
+    elif rest_s is None:
+        target.vitals.failed(kind, now)
+    else:  # until the first of them is back
+        failed.error.retry_after_s = keyring.wait_s()
+        target.vitals.failed(kind, now, keyring.wait_s())
 
 
 def complaint(body: bytes) -> str:

@@ -109,6 +109,7 @@ class Gateway:
         try:
             if caller is None or not caller.key.active:
                 caller = Caller(self._identify(request.headers), request.headers)
+                caller.ordinary = not (caller.special or caller.passed_on or caller.key is self._local)
                 if head is not None:
                     head.memo = caller
             if not self.journal.healthy:
@@ -157,17 +158,15 @@ class Gateway:
         fields = asked.fields
         endpoints: Sequence[Endpoint] = self.catalog.find(asked.model)
         plan = None
-        if way.wire == pairs.COUNT and self._guess_count(asked, reply, record, started):
+        if way.planned and way.wire == pairs.COUNT and self._guess_count(asked, reply, record, started):
             return
         if (
-            len(endpoints) != 1
+            not caller.ordinary
             or way.planned
-            or caller.special
-            or caller.passed_on
-            or caller.key is self._local
-            or endpoints[0].provider in self._many_keys
-            or not QUIRKS.isdisjoint(endpoints[0].quirks)
+            or len(endpoints) != 1
             or not PLANNED.isdisjoint(fields)
+            or (endpoints[0].quirks and not QUIRKS.isdisjoint(endpoints[0].quirks))
+            or (self._many_keys and endpoints[0].provider in self._many_keys)
         ):
             local_only = caller.key is self._local
             plan = self.chooser.plan(asked, way, caller, record, local_only=local_only)

@@ -40,10 +40,14 @@ def tell(exchange: Attempts) -> msgspec.Raw:
 
 def _attempts(exchange: Attempts) -> list[dict[str, Any]]:
     """One entry for each attempt: those that failed, with their status where it is one, then this one."""
-    tried = []
+    tried: list[dict[str, Any]] = []
+    chosen, left = exchange.endpoint, list(exchange.endpoints)
     for reason in exchange.record.reasons.split():
         provider, _, why = reason.rpartition(":")
+        asked = next((each for each in left if each.provider == provider), chosen)
+        # With several keys one endpoint may be asked as often.
+        if asked in left and provider not in exchange.gateway.targets.keyrings:
+            left.remove(asked)
         status = int(why) if why.isdigit() else 0
-        tried.append({"provider": provider, "model": exchange.endpoint.model, "status": status, "why": why})
-    chosen = exchange.endpoint
+        tried.append({"provider": provider, "model": asked.model, "status": status, "why": why})
     return [*tried, {"provider": chosen.provider, "model": chosen.model, "status": 200}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,16 +68,21 @@ class Pending:
 
     def client_gone(self) -> None:
         if not self.over:
-            self.over = True
-            self.record.uncached_input_tokens = 0
-            self.record.outcome = "client_gone"
-            self.gateway.journal.append(self.record)
+            self._settle("client_gone", 0)
 
     def shut_down(self) -> None:
         if not self.over:
-            self.over = True
             error = Unavailable("the server was stopped before this answer was complete", retry_after_s=1)
-            self.gateway.refuse(error, self.way, self.reply, self.record, self.started)
+            self._settle("shutdown", error.status)
+            self.reply.fail(error, self.way.render)
+
+    def _settle(self, outcome: str, status: int) -> None:
+        self.over = True
+        record = self.record
+        record.uncached_input_tokens = 0
+        record.outcome, record.status = outcome, status
+        record.latency_us = (time.perf_counter_ns() - self.started) // 1000
+        self.gateway.journal.append(record)
 
     def client_slow(self) -> None:
         """Nothing is written yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tokenworks.gateway.attempts import Attempts
     from tokenworks.gateway.caller import Caller
     from tokenworks.wire.replay import Gleaner
+
+log = logging.getLogger(__name__)
 
 AffinityKey = tuple[str, str, str]  # key id, model, session
 
@@ -87,23 +90,22 @@ class Plan:
 
     def another_key(self, keyring: Keyring | None, key: str, failed: Failure) -> bool:
         """Whether the same endpoint is worth asking again with another of its keys."""
-        if keyring is None or failed.kind not in OF_THE_KEY:
-            if not failed.final:
-                self.tried_keys.clear()  # of the next endpoint's provider
-            return False
-        return keyring.usable(self.tried_keys) > 0
+        if keyring is not None and failed.kind in OF_THE_KEY and keyring.usable(self.tried_keys):
+            return True
+        self.tried_keys.clear()  # the next endpoint's provider may call its keys the same
+        return False
 
     # --- for the answer -----------------------------------------------------------------------
 
     def telling(self, exchange: Attempts) -> Telling:
-        """What this caller is to be told."""
+        """What this caller is to be told. How it was routed stands beside the usage of a stream."""
         endpoint, record = exchange.endpoint, exchange.record
         return Telling(
             record.id,
             endpoint.model,
             endpoint.provider,
             endpoint.price,
-            exchange.wants_usage,
+            exchange.wants_usage or self.tells_routing,
             self.exclude_reasoning,
             {metadata.FIELD: metadata.tell(exchange)} if self.tells_routing else {},
             self.asked_fields,
@@ -112,7 +114,10 @@ class Plan:
     def passed(self, data: bytes, out: bytes) -> None:
         """A piece of a stream has come, and gone on to the caller."""
         if self.gleaner is not None:
-            self.gleaner.feed(data)
+            try:
+                self.gleaner.feed(data)
+            except ValueError as error:  # good enough to be passed on, not to be read
+                self._glean_no_more(error)
         if self.collected is not None:
             self.collected.append(out)
 
@@ -130,7 +135,10 @@ class Plan:
             self._cache(exchange, b"".join(self.collected), stream=True)
         conversations = exchange.gateway.conversations
         if self.gleaner is not None:
-            conversations.remember(exchange.record, self.gleaner.remembered())
+            try:
+                conversations.remember(exchange.record, self.gleaner.remembered())
+            except ValueError as error:
+                self._glean_no_more(error)
         if self.keeps_response:
             conversations.keep_streamed_response(exchange.record, self, out)
 
@@ -145,6 +153,10 @@ class Plan:
                 cached,
                 gateway.loop.time(),
             )
+
+    def _glean_no_more(self, error: ValueError) -> None:
+        log.warning("the reasoning of a stream can't be remembered: %s", error)
+        self.gleaner = None
 
     def _cache(self, exchange: Attempts, body: bytes, *, stream: bool) -> None:
         record, gateway = exchange.record, exchange.gateway

@@ -270,8 +270,7 @@ class ClientConnection(Reply):
 
     def _again(self, head: Head, body: bytes) -> None:
         """A whole request whose head the parser has judged before."""
-        self.request = request = Request(b"POST", head.target, head.headers, body)
-        request.head = head
+        self.request = request = Request(b"POST", head.target, head.headers, body, True, False, head)
         self.answering = True
         self.deadline = NEVER
         try:

@@ -22,6 +22,7 @@ MAX_ENDPOINTS = 4096  # that are remembered; models that are passed on unlisted 
 OUTAGE_S = 30.0  # so recent is an outage that matters
 OUTAGE_FAILURES = 2
 REFUSED_REST_S = 60.0
+MOST_UNCOUNTED = 256  # good answers that are noted before they are counted
 MIN_TOKENS = 16  # of an answer whose speed says something about the endpoint
 ALPHA = 0.1  # weight of the newest sample in a mean
 
@@ -86,32 +87,36 @@ class Vitals:
 
     __slots__ = (
         "_day",
+        "_amiss",
         "_half_hour",
+        "_heard_at",
         "_minute",
+        "_output_tokens",
         "_refused",
         "_suspect_until",
+        "_throughput",
+        "_tokens_per_s",
         "_tool_faults",
+        "_uncounted",
         "breaker",
-        "heard_at",
         "latency",
-        "output_tokens",
-        "throughput",
-        "tokens_per_s",
         "ttft_s",
     )
 
     def __init__(self, settings: RoutingSettings) -> None:
         self.breaker = Breaker(settings.breaker_failures, settings.breaker_rest_s)
         self.ttft_s = Mean()
-        self.tokens_per_s = Mean()
-        self.output_tokens = Mean()
+        self._tokens_per_s = Mean()
+        self._output_tokens = Mean()
         self.latency = Spread(0.001)
-        self.throughput = Spread(0.1)
+        self._throughput = Spread(0.1)
         self._minute = Window(5.0, 12)
         self._half_hour = Window(60.0, 30)
         self._day = Window(3600.0, 24)
         self._tool_faults = Window(3600.0, 24)
-        self.heard_at = -math.inf  # when an attempt ended last
+        self._heard_at = -math.inf  # when an attempt ended last
+        self._uncounted: list[tuple[float, int, float]] = []  # good answers: seconds, output tokens, now
+        self._amiss = False  # something has failed since the last good answer
         self._suspect_until = 0.0  # no outage can be recent after this
         self._refused = False  # the last failure was of a kind that only its operator can end
 
@@ -138,18 +143,20 @@ class Vitals:
             self._answered(now)
 
     def succeeded(self, seconds: float, output_tokens: int, now: float) -> None:
-        """A good answer has ended, so many seconds after its request was sent."""
-        self.heard_at = now
-        self._refused = False
-        self._count(now, True)
-        self.output_tokens.add(output_tokens, now)
-        if output_tokens >= MIN_TOKENS and seconds > 0:
-            speed = output_tokens / seconds
-            self.tokens_per_s.add(speed, now)
-            self.throughput.add(speed, now)
-        if not self.breaker.calm:
-            self._answered(now)
-        self.breaker.succeeded()
+        """A good answer has ended, so many seconds after its request was sent.
+
+        Counted when somebody asks: a request should not pay for more than to be noted.
+        """
+        uncounted = self._uncounted
+        uncounted.append((seconds, output_tokens, now))
+        if self._amiss or not self.breaker.calm:
+            self._count_good()
+            self._amiss = self._refused = False
+            if not self.breaker.calm:
+                self._answered(now)
+            self.breaker.succeeded()
+        elif len(uncounted) >= MOST_UNCOUNTED:
+            self._count_good()
 
     def failed(self, kind: Kind, now: float, retry_after_s: float | None = None) -> None:
         """An attempt came to nothing. ``retry_after_s`` is what the endpoint said, if anything.
@@ -157,7 +164,9 @@ class Vitals:
         A request that is at fault itself is no failure: that is ``released``. "tool_call" is said of
         answers whose tool call can't be used, besides ``succeeded``.
         """
-        self.heard_at = now
+        self._count_good()
+        self._heard_at = now
+        self._amiss = True
         if kind == "tool_call":
             self._tool_faults.add(now, False)
         elif kind == "rate_limited":
@@ -181,6 +190,30 @@ class Vitals:
 
     # --- what policies ask --------------------------------------------------------------------
 
+    @property
+    def heard_at(self) -> float:
+        """When an attempt ended last; minus infinity before the first."""
+        self._count_good()
+        return self._heard_at
+
+    @property
+    def output_tokens(self) -> Mean:
+        """Of a good answer."""
+        self._count_good()
+        return self._output_tokens
+
+    @property
+    def tokens_per_s(self) -> Mean:
+        """Of answers that are long enough to tell."""
+        self._count_good()
+        return self._tokens_per_s
+
+    @property
+    def throughput(self) -> Spread:
+        """Of the same, in tokens/s."""
+        self._count_good()
+        return self._throughput
+
     def state(self, now: float) -> State:
         """Whether it is used ("closed"), left alone ("open", "resting") or on trial ("half_open")."""
         return self.breaker.state(now)
@@ -191,6 +224,7 @@ class Vitals:
 
     def recent_outage(self, now: float) -> bool:
         """At least two, and at least half, of the last 30 seconds' requests failed."""
+        self._count_good()
         if now >= self._suspect_until:
             return False
         good, bad = self._minute.counts(now, OUTAGE_S)
@@ -207,6 +241,7 @@ class Vitals:
 
         As if two good requests had been seen besides: one failure at the start is not all there is.
         """
+        self._count_good()
         good, bad = self._day.counts(now, _1_DAY)
         bad += self._tool_faults.counts(now, _1_DAY)[1]
         return bad / (good + bad + 2)
@@ -216,6 +251,7 @@ class Vitals:
 
         Up to a day; those that the endpoint had no capacity for (429) don't count.
         """
+        self._count_good()
         window = self._minute if seconds <= 60 else self._half_hour if seconds <= _30_MIN else self._day
         good, bad = window.counts(now, seconds)
         return 100 * good / (good + bad) if good + bad else None
@@ -241,6 +277,20 @@ class Vitals:
         )
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _count_good(self) -> None:
+        """Take in the good answers that were only noted so far."""
+        if not self._uncounted:
+            return
+        for seconds, output_tokens, now in self._uncounted:
+            self._heard_at = now
+            self._count(now, True)
+            self._output_tokens.add(output_tokens, now)
+            if output_tokens >= MIN_TOKENS and seconds > 0:
+                speed = output_tokens / seconds
+                self._tokens_per_s.add(speed, now)
+                self._throughput.add(speed, now)
+        self._uncounted.clear()
 
     def _count(self, now: float, good: bool) -> None:
         self._minute.add(now, good)

@@ -8,6 +8,7 @@ from tokenworks.wire.conversation import Reasoning
 # Share of the output that may be thought.
 SHARES = {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.95, "max": 0.95}
 EFFORTS = ("none", *SHARES)
+LOWEST = "low"  # that every model knows which knows any, for those that can't be switched off
 LEAST_BUDGET = 1024  # tokens; smaller ones are refused
 DEFAULT_OUTPUT = 32_000  # tokens, where nobody tells the most
 

@@ -10,11 +10,11 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Provider
+from tokenworks.wire.answer import Telling
 from tokenworks.wire.anthropic_messages import answer as messages_answer
 from tokenworks.wire.anthropic_messages import relay as messages
 from tokenworks.wire.anthropic_messages import request as messages_request
 from tokenworks.wire.anthropic_messages import stream as messages_stream
-from tokenworks.wire.answer import Telling
 from tokenworks.wire.conversation import Maker
 from tokenworks.wire.openai_chat import answer as chat_answer
 from tokenworks.wire.openai_chat import relay as chat
@@ -31,12 +31,14 @@ from tokenworks.wire.openai_responses import request as responses_request
 from tokenworks.wire.openai_responses import stream as responses_stream
 from tokenworks.wire.pairing import Asked, Stream, Whole, Writer
 from tokenworks.wire.replay import (
+    QUIRKS,
     Gleaner,
     Recall,
     Remembered,
     messages_with,
     remembered,
     wanting,
+    wanting_in,
     with_reasoning,
 )
 from tokenworks.wire.translated import Translated, TranslatedWhole
@@ -62,8 +64,11 @@ class Pair:
 
     same = True
 
-    def wanting(self, asked: Asked) -> list[str]:
-        """Ids of the tool calls in the request that may lack the reasoning which led to them."""
+    def wanting(self, asked: Asked, maker: Maker) -> list[str]:
+        """Names, see ``replay``, of the tool calls in the request that lack what led to them.
+
+        Raises BadRequest where the request is malformed.
+        """
         return []
 
     def body(
@@ -107,13 +112,10 @@ class Relay(Pair):
 
 
 class ChatRelay(Relay):
-    """Chat on both sides: what providers of this wire differ in is adapted, everything else passes through."""
+    """Chat on both sides: what providers of this wire differ in is adapted, all else passes through."""
 
-    def wanting(self, asked: Asked) -> list[str]:
-        messages = asked.fields["messages"]
-        if b'"tool_calls"' not in bytes(messages):
-            return []
-        return wanting(chat_request.read({"model": asked.fields["model"], "messages": messages}))
+    def wanting(self, asked: Asked, maker: Maker) -> list[str]:
+        return wanting_in(asked.fields["messages"], maker.quirks)
 
     def body(
         self, asked: Asked, maker: Maker, upstream_id: msgspec.Raw, recall: Recall | None = None
@@ -121,8 +123,11 @@ class ChatRelay(Relay):
         fields = asked.fields
         if "reasoning" in fields or maker.quirks:
             changed = adapted(fields, maker)
-            if recall:
-                changed = {**changed, "messages": messages_with(changed, maker, recall)}
+            if not QUIRKS.isdisjoint(maker.quirks):
+                given = fields["messages"]
+                messages = messages_with(given, maker, recall or {})
+                if messages is not given:
+                    changed = {**changed, "messages": messages}
             if changed is not fields:
                 asked = chat.ChatRequest.of(asked, changed)
         return asked.upstream_body(upstream_id)
@@ -150,8 +155,8 @@ class Translation(Pair):
             provider[2].Reader,
         )
 
-    def wanting(self, asked: Asked) -> list[str]:
-        return wanting(self._read_request(asked.fields))
+    def wanting(self, asked: Asked, maker: Maker) -> list[str]:
+        return wanting(self._read_request(asked.fields), maker.quirks)
 
     def body(
         self, asked: Asked, maker: Maker, upstream_id: msgspec.Raw, recall: Recall | None = None

@@ -9,7 +9,7 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.wire.asking import CONTROLS
-from tokenworks.wire.conversation import Conversation, Maker
+from tokenworks.wire.conversation import Conversation, Maker, ToolChoice
 from tokenworks.wire.peek import MALFORMED, Fields
 
 T = TypeVar("T")
@@ -121,6 +121,39 @@ def drop(key: str, conversation: Conversation, maker: Maker) -> None:
     """Leaves out a harmless parameter. Raises BadRequest, in the caller's own word, where none may be."""
     if maker.strict:
         raise lost(word(key, conversation))
+
+
+def sampled(conversation: Conversation, maker: Maker) -> dict[str, float]:
+    """``temperature`` and ``top_p`` for ``maker``, as far as it takes them. Raises BadRequest as ``drop``."""
+    given = {"temperature": conversation.temperature, "top_p": conversation.top_p}
+    said = {key: value for key, value in given.items() if value is not None}
+    if "sampling_refused" not in maker.quirks:
+        return said
+    for key, value in said.items():
+        if value != 1:
+            drop(key, conversation, maker)
+    return {}
+
+
+def takes_top_k(conversation: Conversation, maker: Maker, knows: bool) -> bool:
+    """Whether there is a ``top_k`` for ``maker``; ``knows``: it knows what that is. Raises as ``drop``."""
+    if conversation.top_k is None:
+        return False
+    if knows and "sampling_refused" not in maker.quirks:
+        return True
+    drop("top_k", conversation, maker)
+    return False
+
+
+def chosen(conversation: Conversation, maker: Maker, can_force: bool = True) -> ToolChoice | None:
+    """The tool choice for ``maker``; where a call can't be forced, the model decides. Raises as ``drop``."""
+    choice = conversation.tool_choice
+    if choice is None or choice.kind not in ("required", "tool"):
+        return choice
+    if can_force and "no_forced_tools" not in maker.quirks:
+        return choice
+    drop("tool_choice", conversation, maker)
+    return ToolChoice("auto")
 
 
 def word(key: str, conversation: Conversation) -> str:

@@ -343,6 +343,14 @@ def test_how_to_call_tools_is_said_only_where_there_are_tools() -> None:
     assert set(body) == {"model", "messages"}
 
 
+def test_what_a_model_refuses_is_left_out() -> None:
+    asked_for = asked(temperature=0.2, top_p=0.9, tools=AGENT_CHAT["tools"], tool_choice="required")
+    assert {"temperature", "top_p"} <= set(sent(asked_for))
+    body = sent(asked_for, "sampling_refused", "no_forced_tools")
+    assert body["tool_choice"] == "auto"
+    assert not {"temperature", "top_p"} & set(body)
+
+
 def test_thoughts_are_always_asked_apart_from_the_text() -> None:
     assert sent(asked(), "inline_think_tags")["reasoning_split"] is True
     assert sent(asked(reasoning={"effort": "low"}), "inline_think_tags")["reasoning_split"] is True

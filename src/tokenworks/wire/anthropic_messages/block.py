@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 
+from tokenworks.wire.payloads import decoded
+from tokenworks.wire.peek import MALFORMED
+
 NULL = msgspec.Raw(b"null")
 
 
@@ -63,10 +66,14 @@ class StreamEvent(msgspec.Struct, gc=False):
     error: msgspec.Raw = NULL
 
 
+_decode_text = msgspec.json.Decoder(str).decode
+
+
 def arguments_of(given: msgspec.Raw) -> str:
-    """A call's ``input`` as JSON text; empty for an empty one."""
-    text = bytes(given).decode()
-    return "" if "".join(text.split()) in ("{}", "null", '""') else text
+    """A call's ``input`` as JSON text; empty for an empty one. Some send that text instead of the object."""
+    data = bytes(given)
+    text = decoded(_decode_text, data) if data.startswith(b'"') else data.decode()
+    return "" if "".join(text.split()) in ("{}", "null") else text
 
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -81,6 +88,6 @@ def input_of(arguments: str) -> msgspec.Raw | dict[str, Any]:
     text = arguments.encode()
     try:
         _decode_object(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except MALFORMED:
         return {"_raw": arguments} if arguments.strip() else {}
     return msgspec.Raw(text)

@@ -89,7 +89,7 @@ def _read_image(source: Source, ttl: str) -> Image:
         return Image(media_type=source.media_type or "", data=source.data or "", cache_ttl=ttl)
     if source.type == "url" and source.url:
         return Image(url=source.url, cache_ttl=ttl)
-    raise _elsewhere(source, "image")
+    raise _elsewhere(source, "an image")
 
 
 def _read_document(source: Source, name: str, ttl: str) -> File:
@@ -105,12 +105,12 @@ def _read_document(source: Source, name: str, ttl: str) -> File:
             return File(name, text=inner, cache_ttl=ttl)
         if all(block.type == "text" for block in inner):
             return File(name, text="\n\n".join([block.text or "" for block in inner]), cache_ttl=ttl)
-    raise _elsewhere(source, "document")
+    raise _elsewhere(source, "a document")
 
 
 def _elsewhere(source: Source, what: str) -> BadRequest:
     return BadRequest(
-        f"'messages': the source of type '{source.type}' of a {what} can't be said to the provider of this "
+        f"'messages': the source of type '{source.type}' of {what} can't be said to the provider of this "
         "model; send base64 data or a URL"
     )
 

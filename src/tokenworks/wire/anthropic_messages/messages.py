@@ -135,13 +135,7 @@ def write_messages(messages: tuple[talk.Message, ...]) -> list[MessagesMessage]:
         if message.role == "assistant":
             blocks = _write_assistant(message)
         elif message.role == "system":
-            blocks = write_visible(
-                [
-                    Text(f"<system>\n{b.text}\n</system>", b.cache_ttl)
-                    for b in message.content
-                    if isinstance(b, Text)
-                ]
-            )
+            blocks = _write_instructions(message)
         else:
             blocks = _write_user(message)
         if blocks:
@@ -149,6 +143,14 @@ def write_messages(messages: tuple[talk.Message, ...]) -> list[MessagesMessage]:
     if written and written[-1].role == "assistant":
         _trim(written)
     return [_short(message) for message in written]
+
+
+def _write_instructions(message: talk.Message) -> list[Block]:
+    """Instructions amid a conversation, in tags that tell them from what the user said."""
+    blocks = write_visible([block for block in message.content if isinstance(block, Text)])
+    for block in blocks:
+        block.text = f"<system>\n{block.text}\n</system>"
+    return blocks
 
 
 def _write_user(message: talk.Message) -> list[Block]:

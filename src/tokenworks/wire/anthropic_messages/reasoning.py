@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tokenworks.wire.conversation import Maker, Message, Reasoning, Thinking, ToolResult
-from tokenworks.wire.effort import LEAST_BUDGET, budget_of, effort_of, known, thinks
+from tokenworks.wire.effort import LEAST_BUDGET, LOWEST, budget_of, effort_of, known, thinks
 from tokenworks.wire.parameters import ABSENT, said
 from tokenworks.wire.peek import Fields
 from tokenworks.wire.signature import MESSAGES
@@ -35,7 +35,6 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
 _decode_thinking = msgspec.json.Decoder(ThinkingConfig | None).decode
 _decode_output = msgspec.json.Decoder(OutputConfig | None).decode
-_LOWEST = {"minimal": "low"}
 _DEFAULT_BUDGET = "medium"
 
 
@@ -59,15 +58,24 @@ def plan(reasoning: Reasoning | None, messages: tuple[Message, ...], max_tokens:
     """How ``maker`` is told ``reasoning``. A budget raises ``max_tokens``, as far as ``maker`` allows."""
     quirks = maker.quirks
     on = thinks(reasoning)
-    always = "thinking_always_on" in quirks
-    if "adaptive_thinking_only" in quirks:
-        return _adaptive(reasoning, on, always, max_tokens)
+    adaptive = "adaptive_thinking_only" in quirks
     if reasoning is None or on is None:
         return Plan(max_tokens)
+    if not on and "thinking_always_on" in quirks:
+        return Plan(max_tokens, effort=LOWEST if adaptive else None, forces_tools=False, samples=False)
     if not on:
         return Plan(max_tokens, ThinkingConfig("disabled"))
+    if adaptive:
+        effort = effort_of(reasoning, max_tokens)
+        thinking = ThinkingConfig("adaptive", display="omitted" if reasoning.exclude else "summarized")
+        effort = LOWEST if effort == "minimal" else effort
+        return Plan(max_tokens, thinking, effort or None, forces_tools=False, samples=False)
     if _under_way_without_thinking(messages):
         return Plan(max_tokens, gave_up=True)
+    return _budgeted(reasoning, max_tokens, maker)
+
+
+def _budgeted(reasoning: Reasoning, max_tokens: int, maker: Maker) -> Plan:
     budget = budget_of(reasoning, max_tokens) or budget_of(Reasoning(effort=_DEFAULT_BUDGET), max_tokens) or 0
     budget = max(budget, LEAST_BUDGET)
     if budget >= max_tokens:
@@ -77,24 +85,10 @@ def plan(reasoning: Reasoning | None, messages: tuple[Message, ...], max_tokens:
         budget = min(budget, max_tokens - 1)
     if budget < LEAST_BUDGET:  # a model that can't think as little as this
         return Plan(max_tokens, gave_up=True)
-    effort = reasoning.effort if "thinking_by_default" in quirks else ""  # such makers read it instead
+    effort = reasoning.effort if "thinking_by_default" in maker.quirks else ""  # such makers read it instead
     return Plan(
         max_tokens, ThinkingConfig("enabled", budget), effort or None, forces_tools=False, samples=False
     )
-
-
-def _adaptive(reasoning: Reasoning | None, on: bool | None, always: bool, max_tokens: int) -> Plan:
-    """Models that decide themselves how much to think take no sampling parameters either."""
-    if reasoning is None or on is None:
-        return Plan(max_tokens, forces_tools=not always, samples=False)
-    if not on:
-        if always:
-            return Plan(max_tokens, None, "low", forces_tools=False, samples=False)
-        return Plan(max_tokens, ThinkingConfig("disabled"), samples=False)
-    effort = effort_of(reasoning, max_tokens)
-    display = "omitted" if reasoning.exclude else "summarized"
-    thinking = ThinkingConfig("adaptive", display=display)
-    return Plan(max_tokens, thinking, _LOWEST.get(effort, effort) or None, forces_tools=False, samples=False)
 
 
 def _under_way_without_thinking(messages: tuple[Message, ...]) -> bool:

@@ -26,6 +26,7 @@ from tokenworks.wire.parameters import (
     ABSENT,
     Loss,
     body,
+    chosen,
     drop,
     harmless,
     integer,
@@ -35,6 +36,8 @@ from tokenworks.wire.parameters import (
     number,
     rest,
     said,
+    sampled,
+    takes_top_k,
     word,
 )
 from tokenworks.wire.peek import Fields, flag, raw, text
@@ -103,6 +106,7 @@ LOSSES: dict[str, Loss] = {
     "truncation": harmless(b'"disabled"'),
     "verbosity": harmless(b'"medium"'),
     "web_search_options": needed(),
+    "web_search": harmless(),
 }
 
 
@@ -179,10 +183,8 @@ def write(conversation: Conversation, maker: Maker) -> bytes:
         fields["system"] = system
     if conversation.tools:
         fields["tools"] = write_tools(conversation.tools)
-        choice = conversation.tool_choice
-        if choice is not None and choice.kind in ("required", "tool") and not planned.forces_tools:
-            drop("tool_choice", conversation, maker)
-        written = write_choice(choice, conversation.parallel_tool_calls, planned.forces_tools)
+        choice = chosen(conversation, maker, planned.forces_tools)
+        written = write_choice(choice, conversation.parallel_tool_calls)
         if written is not None:
             fields["tool_choice"] = written
     if planned.thinking is not None:
@@ -231,21 +233,17 @@ def _write_sampling(
     fields: dict[str, object], conversation: Conversation, planned: Plan, maker: Maker
 ) -> None:
     """Temperature goes up to 1 here, does not go together with top_p, and neither much with thinking."""
-    temperature, top_p = conversation.temperature, conversation.top_p
+    said = sampled(conversation, maker)
+    temperature, top_p = said.get("temperature"), said.get("top_p")
     if temperature is not None:
         if planned.samples:
             fields["temperature"] = min(temperature, 1.0)
         elif temperature != 1:
             drop("temperature", conversation, maker)
     if top_p is not None:
-        adaptive = "adaptive_thinking_only" in maker.quirks
-        thinking = planned.thinking is not None and planned.thinking.type == "enabled"
-        if "temperature" not in fields and not adaptive and not (thinking and top_p < LEAST_TOP_P):
+        if "temperature" not in fields and (planned.samples or top_p >= LEAST_TOP_P):
             fields["top_p"] = top_p
         elif top_p != 1:
             drop("top_p", conversation, maker)
-    if conversation.top_k is not None:
-        if planned.samples:
-            fields["top_k"] = conversation.top_k
-        else:
-            drop("top_k", conversation, maker)
+    if takes_top_k(conversation, maker, planned.samples):
+        fields["top_k"] = conversation.top_k

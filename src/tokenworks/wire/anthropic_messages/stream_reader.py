@@ -23,6 +23,7 @@ from tokenworks.wire.anthropic_messages.relay import STOPS
 from tokenworks.wire.anthropic_messages.tally import Tally
 from tokenworks.wire.complaint import error_message
 from tokenworks.wire.payloads import Payloads, decoded
+from tokenworks.wire.peek import MALFORMED
 from tokenworks.wire.signature import MESSAGES
 from tokenworks.wire.sse import DONE
 
@@ -70,7 +71,7 @@ class Reader:
         if payload and not self.over:
             try:
                 _decode(payload)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except MALFORMED:
                 return out
             self._payload(payload, out)
         return out

@@ -97,13 +97,10 @@ def _schema(given: msgspec.Raw | None) -> msgspec.Raw:
     return raw({"type": "object", **({} if fields else {"properties": {}}), **fields})
 
 
-def write_choice(choice: ToolChoice | None, parallel: bool | None, forced: bool) -> Choice | None:
-    """``tool_choice`` of a request; unless ``forced`` is possible, the model decides."""
+def write_choice(choice: ToolChoice | None, parallel: bool | None) -> Choice | None:
+    """``tool_choice`` of a request; None where nothing need be said."""
     kind = "auto" if choice is None else choice.kind
-    if kind in ("required", "tool") and not forced:
-        kind = "auto"
     single = None if parallel is None or kind == "none" else not parallel
     if choice is None and not single:
         return None
-    name = choice.name if choice is not None and kind == "tool" else None
-    return Choice(_TYPES[kind], name, single)
+    return Choice(_TYPES[kind], choice.name if choice is not None and kind == "tool" else None, single)

@@ -57,8 +57,8 @@ def adapted(fields: Fields, maker: Maker) -> Fields:
     if "max_completion_tokens" in quirks and "max_tokens" in fields:
         changed = dict(fields) if changed is None else changed
         given = changed.pop("max_tokens")
-        if bytes(given) != _NULL:
-            changed.setdefault("max_completion_tokens", given)
+        if bytes(given) != _NULL and bytes(changed.get("max_completion_tokens", _NULL)) == _NULL:
+            changed["max_completion_tokens"] = given
     if "tool_stream_flag" in quirks and "tools" in fields and flag(fields, "stream"):
         changed = dict(fields) if changed is None else changed
         changed.setdefault("tool_stream", raw(True))

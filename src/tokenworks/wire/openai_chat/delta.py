@@ -9,6 +9,7 @@ import msgspec
 from tokenworks.schema import Usage
 from tokenworks.wire.openai_chat import thinking
 from tokenworks.wire.openai_chat.messages import SIGNER
+from tokenworks.wire.peek import MALFORMED
 from tokenworks.wire.usage import from_openai, fuller
 
 NULL = msgspec.Raw(b"null")
@@ -140,7 +141,7 @@ def thought_signature(extra_content: msgspec.Raw) -> str:
         return ""
     try:
         vendors = [_decode_vendor(vendor) for vendor in _decode_extra(extra_content).values()]
-    except msgspec.DecodeError:
+    except MALFORMED:
         return ""
     return next((vendor.thought_signature for vendor in vendors if vendor.thought_signature), "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tokenworks.wire.conversation import Maker, Reasoning
-from tokenworks.wire.effort import DEFAULT_OUTPUT, budget_of, effort_of, known, thinks
+from tokenworks.wire.effort import DEFAULT_OUTPUT, LOWEST, budget_of, effort_of, known, thinks
 from tokenworks.wire.parameters import said, switch
 from tokenworks.wire.peek import Fields, raw, text
 
@@ -23,6 +23,7 @@ class Wish(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(Wish | None).decode
+_SWITCHES = ("enable_thinking_flag", "preserve_thinking_flag", "thinking_by_default")
 _FEWER = {"minimal": "low", "xhigh": "high", "max": "high"}
 
 
@@ -52,7 +53,10 @@ def reasoning_fields(reasoning: Reasoning, maker: Maker) -> Fields:
     if "inline_think_tags" in quirks:
         return {"reasoning_split": raw(True)}
     on = thinks(reasoning)
-    if on is None:
+    if on is None or "no_reasoning_control" in quirks:
+        return {}
+    always = "thinking_always_on" in quirks
+    if not on and always and not quirks.isdisjoint(_SWITCHES):
         return {}
     most = maker.max_output_tokens or DEFAULT_OUTPUT
     if "enable_thinking_flag" in quirks:
@@ -67,4 +71,6 @@ def reasoning_fields(reasoning: Reasoning, maker: Maker) -> Fields:
         return {**thinking, "reasoning_effort": raw(effort)} if on and effort else thinking
     if "echo_thought_signatures" in quirks:
         effort = _FEWER.get(effort, effort)
+    if not on and always:
+        effort = LOWEST
     return {"reasoning_effort": raw(effort or "medium")}

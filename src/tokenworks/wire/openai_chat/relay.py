@@ -13,7 +13,7 @@ from tokenworks.errors import BadRequest
 from tokenworks.schema import Usage
 from tokenworks.wire import sse
 from tokenworks.wire.answer import Telling
-from tokenworks.wire.asking import length, model_of, without_controls
+from tokenworks.wire.asking import model_of, without_controls
 from tokenworks.wire.complaint import error_message
 from tokenworks.wire.costs import CHAT, with_cost
 from tokenworks.wire.openai_chat.completion import (
@@ -80,7 +80,9 @@ class ChatRequest:
     @property
     def input_bytes(self) -> int:
         """Length of what the model reads, for estimates where no provider told the tokens."""
-        return length(self.fields, "messages", "tools")
+        fields = self.fields
+        size = len(fields["messages"])
+        return size + len(fields["tools"]) if "tools" in fields else size
 
     def upstream_body(self, upstream_id: msgspec.Raw) -> tuple[bytes, msgspec.Raw]:
         """The body to send, in two parts around the messages, by far the longest, which are not copied.

@@ -14,6 +14,7 @@ from tokenworks.wire.parameters import (
     ABSENT,
     Loss,
     body,
+    chosen,
     drop,
     harmless,
     integer,
@@ -22,8 +23,10 @@ from tokenworks.wire.parameters import (
     number,
     rest,
     said,
+    sampled,
     schema,
     switch,
+    takes_top_k,
 )
 from tokenworks.wire.peek import Fields, flag, text
 
@@ -84,6 +87,7 @@ LOSSES: dict[str, Loss] = {
     "stream_options": harmless(b"{}"),
     "top_logprobs": needed(b"0"),
     "truncation": harmless(b'"disabled"'),
+    "web_search": harmless(),
 }
 
 
@@ -163,16 +167,13 @@ def write(conversation: Conversation, maker: Maker) -> bytes:
         most = maker.max_output_tokens or conversation.max_output_tokens
         name = "max_completion_tokens" if "max_completion_tokens" in quirks else "max_tokens"
         fields[name] = min(conversation.max_output_tokens, most)
-    if conversation.temperature is not None:
-        fields["temperature"] = conversation.temperature
-    if conversation.top_p is not None:
-        fields["top_p"] = conversation.top_p
+    fields |= sampled(conversation, maker)
     if conversation.stop:
         fields["stop"] = conversation.stop
     if conversation.tools:
         fields["tools"] = write_tools(conversation.tools, style.marks)
-        if conversation.tool_choice is not None:
-            fields["tool_choice"] = write_choice(conversation.tool_choice)
+        if (choice := chosen(conversation, maker)) is not None:
+            fields["tool_choice"] = write_choice(choice)
         if conversation.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.format is not None:
@@ -201,11 +202,8 @@ def _write_format(format: Format) -> _Format:
 def _write_extra(fields: dict[str, object], conversation: Conversation, maker: Maker, same: bool) -> None:
     """What not every provider of this wire knows: the caller's own words for it pass, others' by quirk."""
     official = same or "official_fields" in maker.quirks
-    if conversation.top_k is not None:
-        if same or "takes_top_k" in maker.quirks:
-            fields["top_k"] = conversation.top_k
-        else:
-            drop("top_k", conversation, maker)
+    if takes_top_k(conversation, maker, same or "takes_top_k" in maker.quirks):
+        fields["top_k"] = conversation.top_k
     if conversation.user:
         if official:
             fields["user"] = shortened(conversation.user, LONGEST_USER)

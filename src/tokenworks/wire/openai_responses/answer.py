@@ -14,6 +14,7 @@ from tokenworks.wire.data_url import url_of
 from tokenworks.wire.openai_responses.custom_tool import input_of, names_in
 from tokenworks.wire.openai_responses.output import Response, blocks_of, refusal_of
 from tokenworks.wire.openai_responses.response import (
+    called,
     custom_call,
     ended,
     fixed,
@@ -60,7 +61,7 @@ def write(answer: Answer, telling: Telling, usage: Usage, cost_nano_usd: int) ->
     items: list[dict[str, Any]] = []
     for block in answer.content:
         if not (telling.exclude_reasoning and isinstance(block, Thinking)):
-            items.append(_item(block, telling.generation, len(items), custom))
+            items.append(_item(block, telling, len(items), custom))
     if answer.refusal:
         id = item_id("msg", telling.generation, len(items))
         items.append(message(id, "completed", refusal_part(answer.refusal)))
@@ -76,7 +77,8 @@ def write(answer: Answer, telling: Telling, usage: Usage, cost_nano_usd: int) ->
     return b"%b,%b" % (response[:-1], _encode(telling.extra)[1:]) if telling.extra else response
 
 
-def _item(block: Block, generation: str, index: int, custom: frozenset[str]) -> dict[str, Any]:
+def _item(block: Block, telling: Telling, index: int, custom: frozenset[str]) -> dict[str, Any]:
+    generation = telling.generation
     if isinstance(block, Thinking):
         opaque = block.signature or block.redacted
         id = reasoning_id(block.id, generation, index)
@@ -84,9 +86,11 @@ def _item(block: Block, generation: str, index: int, custom: frozenset[str]) -> 
     if isinstance(block, ToolUse):
         if block.name in custom:
             id = item_id("ctc", generation, index)
-            return custom_call(id, block.id, block.name, input_of(block.arguments), "completed")
+            return custom_call(
+                id, block.id, called(block.name, telling), input_of(block.arguments), "completed"
+            )
         id = item_id("fc", generation, index)
-        return function_call(id, block.id, block.name, block.arguments, "completed")
+        return function_call(id, block.id, called(block.name, telling), block.arguments, "completed")
     if isinstance(block, Image) and block.data:
         return image_call(item_id("ig", generation, index), block.data, block.media_type, "completed")
     text = block.text if isinstance(block, Text) else picture_text(block)

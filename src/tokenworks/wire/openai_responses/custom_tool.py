@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tokenworks.wire.conversation import Tool
+from tokenworks.wire.openai_responses.namespace import joined
 from tokenworks.wire.peek import MALFORMED, Fields, raw
 
 INPUT = "input"  # the function's only parameter
@@ -25,6 +26,7 @@ class _Input(msgspec.Struct, gc=False):
 class _Typed(msgspec.Struct, gc=False):
     type: str = ""
     name: str = ""
+    tools: list[_Typed] = []  # of a namespace
 
 
 _decode_input = msgspec.json.Decoder(_Input).decode
@@ -63,4 +65,8 @@ def names_in(fields: Fields) -> frozenset[str]:
     given = fields.get("tools")
     if given is None or b"custom" not in bytes(given):
         return frozenset()
-    return frozenset([tool.name for tool in _decode_tools(given) or () if tool.type == "custom"])
+    tools = _decode_tools(given) or ()
+    grouped = [
+        joined(group.name, tool.name) for group in tools for tool in group.tools if tool.type == "custom"
+    ]
+    return frozenset([*grouped, *(tool.name for tool in tools if tool.type == "custom")])

@@ -27,6 +27,7 @@ from tokenworks.wire.openai_responses.content import (
     write_said,
 )
 from tokenworks.wire.openai_responses.custom_tool import arguments_of
+from tokenworks.wire.openai_responses.namespace import joined
 from tokenworks.wire.parameters import malformed
 from tokenworks.wire.peek import MALFORMED
 from tokenworks.wire.signature import RESPONSES, unsealed
@@ -43,6 +44,7 @@ class Item(msgspec.Struct, omit_defaults=True, gc=False):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    namespace: str | None = None
     arguments: str | None = None
     input: str | None = None
     output: Content = None
@@ -142,9 +144,9 @@ def _read_done(item: Item, kind: str) -> tuple[Block, ...]:
     if kind == "message":
         return read_content(item.content)
     if kind == "function_call":
-        return (ToolUse(item.call_id or "", item.name or "", item.arguments or ""),)
+        return (ToolUse(item.call_id or "", _called(item), item.arguments or ""),)
     if kind == "custom_tool_call":
-        return (ToolUse(item.call_id or "", item.name or "", arguments_of(item.input or "")),)
+        return (ToolUse(item.call_id or "", _called(item), arguments_of(item.input or "")),)
     if kind == "reasoning":
         text = read_text(item.summary) or read_text(item.content)
         opaque, format = unsealed(item.encrypted_content or "", RESPONSES)
@@ -153,6 +155,11 @@ def _read_done(item: Item, kind: str) -> tuple[Block, ...]:
         signature, redacted = (opaque, "") if text else ("", opaque)
         return (Thinking(text, signature, redacted, item.id or "", format),)
     raise BadRequest(f"'input': an item of type '{kind}' can't be said to the provider of this model")
+
+
+def _called(item: Item) -> str:
+    name = item.name or ""
+    return joined(item.namespace, name) if item.namespace else name
 
 
 # --- writing ------------------------------------------------------------------------------------

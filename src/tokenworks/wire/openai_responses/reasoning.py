@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from tokenworks.wire.conversation import Maker, Reasoning
-from tokenworks.wire.effort import DEFAULT_OUTPUT, effort_of, known, thinks
+from tokenworks.wire.effort import DEFAULT_OUTPUT, LOWEST, effort_of, known, thinks
 from tokenworks.wire.parameters import said
 from tokenworks.wire.peek import Fields
 
@@ -45,5 +45,7 @@ def write_reasoning(reasoning: Reasoning, maker: Maker, show: bool) -> Config | 
     summary = reasoning.summary or ("auto" if show and on and not reasoning.exclude else None)
     if on is None:
         return Config(summary=summary) if summary else None
+    if not on and "thinking_always_on" in maker.quirks:
+        return Config(LOWEST)
     effort = effort_of(reasoning, maker.max_output_tokens or DEFAULT_OUTPUT)
     return Config(effort or "medium", summary)

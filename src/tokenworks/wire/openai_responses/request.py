@@ -15,6 +15,7 @@ from tokenworks.wire.parameters import (
     ABSENT,
     Loss,
     body,
+    chosen,
     drop,
     harmless,
     integer,
@@ -24,8 +25,10 @@ from tokenworks.wire.parameters import (
     number,
     rest,
     said,
+    sampled,
     schema,
     switch,
+    takes_top_k,
     word,
 )
 from tokenworks.wire.peek import Fields, flag, raw, text
@@ -33,6 +36,7 @@ from tokenworks.wire.peek import Fields, flag, raw, text
 WIRE = "openai_responses"
 LONGEST_USER = 64  # characters
 LEAST_OUTPUT = 16  # tokens; smaller caps are refused
+WEB_SEARCH = "web_search"  # in ``extra``: the caller offered one beside his own tools
 ENCRYPTED = "reasoning.encrypted_content"
 
 KNOWN = frozenset(
@@ -130,13 +134,16 @@ def read(fields: Fields) -> Conversation:
         system = (Text(instructions), *system)
     wording = said(fields, "text", _decode_wording) or _Wording()
     extra = rest(fields, KNOWN)
+    tools, searched = read_tools(fields)
+    if searched:
+        extra[WEB_SEARCH] = raw(True)
     if bytes(wording.verbosity) not in (b"", _NULL):
         extra["verbosity"] = wording.verbosity
     return Conversation(
         model=text(fields, "model") or "",
         messages=messages,
         system=system,
-        tools=read_tools(fields),
+        tools=tools,
         tool_choice=read_choice(fields),
         parallel_tool_calls=switch(fields, "parallel_tool_calls"),
         max_output_tokens=integer(fields, "max_output_tokens"),
@@ -173,16 +180,13 @@ def write(conversation: Conversation, maker: Maker) -> bytes:
     if conversation.max_output_tokens is not None:
         most = maker.max_output_tokens or conversation.max_output_tokens
         fields["max_output_tokens"] = max(LEAST_OUTPUT, min(conversation.max_output_tokens, most))
-    if conversation.temperature is not None:
-        fields["temperature"] = conversation.temperature
-    if conversation.top_p is not None:
-        fields["top_p"] = conversation.top_p
+    fields |= sampled(conversation, maker)
     if conversation.stop:
         raise lost(word("stop", conversation))
     if conversation.tools:
         fields["tools"] = write_tools(conversation.tools)
-        if conversation.tool_choice is not None:
-            fields["tool_choice"] = write_choice(conversation.tool_choice)
+        if (choice := chosen(conversation, maker)) is not None:
+            fields["tool_choice"] = write_choice(choice)
         if conversation.parallel_tool_calls is not None:
             fields["parallel_tool_calls"] = conversation.parallel_tool_calls
     fields["store"] = False
@@ -201,11 +205,8 @@ def write(conversation: Conversation, maker: Maker) -> bytes:
 def _write_extra(fields: dict[str, object], conversation: Conversation, maker: Maker, same: bool) -> None:
     """What not every provider of this wire knows: the caller's own words for it pass, others' by quirk."""
     official = same or "official_fields" in maker.quirks
-    if conversation.top_k is not None:
-        if same or "takes_top_k" in maker.quirks:
-            fields["top_k"] = conversation.top_k
-        else:
-            drop("top_k", conversation, maker)
+    if takes_top_k(conversation, maker, same or "takes_top_k" in maker.quirks):
+        fields["top_k"] = conversation.top_k
     if conversation.user:
         if official:
             fields["user"] = shortened(conversation.user, LONGEST_USER)
@@ -216,7 +217,7 @@ def _write_extra(fields: dict[str, object], conversation: Conversation, maker: M
     if conversation.format is not None or verbosity is not None:
         fields["text"] = _Wording(_write_format(conversation.format), verbosity or ABSENT)
     if verbosity is not None:
-        extra = {key: value for key, value in extra.items() if key != "verbosity"}
+        extra = {key: value for key, value in extra.items() if key not in ("verbosity", WEB_SEARCH)}
     if same:
         fields |= extra
     elif extra:

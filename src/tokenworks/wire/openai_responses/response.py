@@ -10,9 +10,12 @@ from tokenworks.schema import Usage
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.costs import RESPONSES as COSTS
 from tokenworks.wire.costs import with_cost
+from tokenworks.wire.openai_responses.namespace import namespaces_in
 from tokenworks.wire.peek import Fields, raw
 from tokenworks.wire.signature import RESPONSES, sealed
 from tokenworks.wire.usage_written import responses_usage
+
+Called = dict[str, str]  # "name" and perhaps "namespace" of a tool
 
 # Fields of the request that an answer repeats, as they are where the request does not say.
 ECHOED: dict[str, Any] = {
@@ -72,7 +75,6 @@ def under_way(fixed: bytes) -> bytes:
         "error": None,
         "incomplete_details": None,
         "output": [],
-        "usage": None,
     }
     return b"%b,%b" % (fixed, _encode(told)[1:])
 
@@ -80,13 +82,14 @@ def under_way(fixed: bytes) -> bytes:
 def ended(fixed: bytes, stop: str, output: list[bytes], usage: msgspec.Raw | None, now: int) -> bytes:
     """A response of which nothing more comes; ``stop`` is why, ``now`` in unix seconds."""
     status = status_of(stop)
-    told = {
+    told: dict[str, Any] = {
         "status": status,
         "completed_at": now if status == "completed" else None,
         "error": None,
         "incomplete_details": {"reason": INCOMPLETE[stop]} if status == "incomplete" else None,
-        "usage": usage,
     }
+    if usage is not None:
+        told["usage"] = usage
     return b'%b,"output":[%b],%b' % (fixed, b",".join(output), _encode(told)[1:])
 
 
@@ -97,7 +100,6 @@ def failed(fixed: bytes, output: list[bytes], code: str, message: str) -> bytes:
         "completed_at": None,
         "error": {"code": code, "message": message},
         "incomplete_details": None,
-        "usage": None,
     }
     return b'%b,"output":[%b],%b' % (fixed, b",".join(output), _encode(told)[1:])
 
@@ -147,28 +149,34 @@ def summary_part(text: str) -> dict[str, Any]:
     return {"type": "summary_text", "text": text}
 
 
-def function_call(id: str, call_id: str, name: str, arguments: str, status: str) -> dict[str, Any]:
+def function_call(id: str, call_id: str, called: Called, arguments: str, status: str) -> dict[str, Any]:
     """A call of a function."""
     return {
         "id": id,
         "type": "function_call",
         "status": status,
         "call_id": call_id,
-        "name": name,
+        **called,
         "arguments": arguments,
     }
 
 
-def custom_call(id: str, call_id: str, name: str, input: str, status: str) -> dict[str, Any]:
+def custom_call(id: str, call_id: str, called: Called, input: str, status: str) -> dict[str, Any]:
     """A call of a tool of free text."""
     return {
         "id": id,
         "type": "custom_tool_call",
         "status": status,
         "call_id": call_id,
-        "name": name,
+        **called,
         "input": input,
     }
+
+
+def called(name: str, telling: Telling) -> Called:
+    """The ``name`` of the caller's tool that the provider knows as ``name``, and its namespace if any."""
+    own = namespaces_in(telling.asked).get(name)
+    return {"name": name} if own is None else {"namespace": own[0], "name": own[1]}
 
 
 def image_call(id: str, data: str | None, media_type: str, status: str) -> dict[str, Any]:

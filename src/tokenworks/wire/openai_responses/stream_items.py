@@ -14,6 +14,7 @@ from tokenworks.wire.answer import Telling, TextPiece, ThinkingPiece, ToolPiece
 from tokenworks.wire.conversation import Image
 from tokenworks.wire.openai_responses.custom_tool import input_of
 from tokenworks.wire.openai_responses.response import (
+    called,
     custom_call,
     function_call,
     image_call,
@@ -140,19 +141,20 @@ class Thought:
 class Called:
     """A call of a function."""
 
-    __slots__ = ("arguments", "delta", "first", "id", "index", "place")
+    __slots__ = ("arguments", "called", "delta", "first", "id", "index", "place")
 
     overlaps = True
 
     def __init__(self, telling: Telling, index: int, first: ToolPiece, out: Fragments) -> None:
         self.index = index
         self.first = first
+        self.called = called(first.name, telling)
         self.arguments: list[str] = []
         self.id = item_id("fc", telling.generation, index)
         self.place: dict[str, Any] = {"item_id": self.id, "output_index": index}
         kind = "response.function_call_arguments.delta"
         self.delta = fragment(kind, self.place)[: -len(b'"sequence_number":')] + b'"delta":'
-        out.append(opened(index, function_call(self.id, first.id, first.name, "", "in_progress")))
+        out.append(opened(index, function_call(self.id, first.id, self.called, "", "in_progress")))
 
     def piece(self, piece: ToolPiece) -> Fragments:
         """More arguments."""
@@ -163,26 +165,27 @@ class Called:
 
     def close(self, status: str, out: Fragments) -> bytes:
         """See ``ItemUnderWay``."""
-        arguments, name = "".join(self.arguments), self.first.name
-        done = {**self.place, "name": name, "arguments": arguments}
+        arguments = "".join(self.arguments)
+        done = {**self.place, **self.called, "arguments": arguments}
         out.append(fragment("response.function_call_arguments.done", done))
-        return _done(self.index, function_call(self.id, self.first.id, name, arguments, status), out)
+        return _done(self.index, function_call(self.id, self.first.id, self.called, arguments, status), out)
 
 
 class CalledFreely:
     """A call of a tool of free text, which the provider knows as a function: said when it is complete."""
 
-    __slots__ = ("arguments", "first", "id", "index", "place")
+    __slots__ = ("arguments", "called", "first", "id", "index", "place")
 
     overlaps = True
 
     def __init__(self, telling: Telling, index: int, first: ToolPiece, out: Fragments) -> None:
         self.index = index
         self.first = first
+        self.called = called(first.name, telling)
         self.arguments: list[str] = []
         self.id = item_id("ctc", telling.generation, index)
         self.place: dict[str, Any] = {"item_id": self.id, "output_index": index}
-        out.append(opened(index, custom_call(self.id, first.id, first.name, "", "in_progress")))
+        out.append(opened(index, custom_call(self.id, first.id, self.called, "", "in_progress")))
 
     def piece(self, piece: ToolPiece) -> Fragments:
         """More of the function's arguments, of which a part is no text yet."""
@@ -196,7 +199,7 @@ class CalledFreely:
         if text:
             out.append(fragment(f"{kind}.delta", {**self.place, "delta": text}))
         out.append(fragment(f"{kind}.done", {**self.place, "input": text}))
-        return _done(self.index, custom_call(self.id, self.first.id, self.first.name, text, status), out)
+        return _done(self.index, custom_call(self.id, self.first.id, self.called, text, status), out)
 
 
 def picture(telling: Telling, index: int, image: Image, out: Fragments) -> bytes:

@@ -11,6 +11,7 @@ from tokenworks.wire.complaint import error_message
 from tokenworks.wire.openai_responses.output import NULL, Item, Part, Response
 from tokenworks.wire.openai_responses.stream_blocks import Items
 from tokenworks.wire.payloads import Payloads, decoded
+from tokenworks.wire.peek import MALFORMED
 from tokenworks.wire.usage import from_responses
 
 
@@ -61,7 +62,7 @@ class Reader:
         if payload and not self.over:
             try:
                 event = _decode(payload)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except MALFORMED:
                 return out
             self._event(event, out)
         return out
