@@ -11,9 +11,8 @@ from tokenworks.schema import Usage
 from tokenworks.wire import sse
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.complaint import error_message
+from tokenworks.wire.payloads import MAX_EVENT
 from tokenworks.wire.peek import MALFORMED, Fields
-
-MAX_EVENT = 16 << 20
 
 _CR = ord("\r")
 _decode_fields = msgspec.json.Decoder(Fields).decode

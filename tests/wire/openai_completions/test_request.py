@@ -59,7 +59,7 @@ def test_a_prompt_is_said_by_the_user(prompt: Any) -> None:
         ({"prompt": []}, "'prompt' holds 0 texts"),
         ({"prompt": [1, 2]}, "token ids are not understood"),
         ({"prompt": [[1]]}, "token ids are not understood"),
-        ({"prompt": None}, "must be a text"),
+        ({"prompt": None}, "is missing"),
         ({"suffix": "end"}, "'suffix' is not possible here: .*leave 'suffix' out"),
         ({"echo": True}, "'echo' is not possible here"),
         ({"best_of": 2}, "'best_of' is not possible here"),

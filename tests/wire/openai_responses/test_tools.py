@@ -34,7 +34,9 @@ def test_tools_both_ways(given: dict[str, Any], tool: Tool) -> None:
 
 
 def test_a_tool_without_a_schema_takes_nothing() -> None:
-    assert read_tools({"tools": raw([{"type": "function", "name": "f", "parameters": None}])})[0] == (Tool("f"),)
+    assert read_tools({"tools": raw([{"type": "function", "name": "f", "parameters": None}])})[0] == (
+        Tool("f"),
+    )
     assert msgspec.json.decode(msgspec.json.encode(write_tools((Tool("f"),)))) == [
         {"type": "function", "name": "f", "parameters": SCHEMA, "strict": False}
     ]

@@ -24,10 +24,9 @@ from tokenworks.wire.openai_chat.completion import (
     without_reasoning,
 )
 from tokenworks.wire.pairing import Asked
+from tokenworks.wire.payloads import MAX_EVENT
 from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw
 from tokenworks.wire.usage import fuller
-
-MAX_EVENT = 16 << 20
 
 _decode_fields = msgspec.json.Decoder(Fields).decode
 _encode = msgspec.json.Encoder().encode
