@@ -197,10 +197,10 @@ async def test_prices_follow_the_clock(built: Callable[..., Worker]) -> None:
         catalog.move_to(moment)
         if catalog.find(TIMED)[0].price != now:
             break
-    before = worker.targets.of(catalog.find(TIMED)[0])
+    before = worker.targets.of(catalog.find(TIMED)[0], "openai_chat")
     async with kept(worker) as until:
         await until(lambda: catalog.find(TIMED)[0].price == now)
-        await until(lambda: worker.targets.of(catalog.find(TIMED)[0]) is not before)
+        await until(lambda: worker.targets.of(catalog.find(TIMED)[0], "openai_chat") is not before)
 
 
 @pytest.mark.usefixtures("often")
