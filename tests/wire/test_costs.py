@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenworks.schema import Price, PriceTier, Usage
-from tokenworks.wire.costs import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Form, with_cost
+from tokenworks.wire.costs import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Form, charged, with_cost
 
 PRICE = Price("p", input_mtok=1.0, output_mtok=2.0, cache_read_mtok=0.5)
 USAGE = Usage(uncached_input_tokens=10, cache_read_tokens=3, cache_write_tokens=2, output_tokens=5)
@@ -102,3 +102,13 @@ def test_the_parts_add_up(usage: Usage, price: Price) -> None:
 
 def test_what_is_not_charged_has_no_parts() -> None:
     assert set(told({"prompt_tokens": 1}, cost=0)["cost_details"].values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("output", "finish", "charges"),
+    [(0, "", False), (0, "error", False), (0, "stop", True), (3, "", True), (3, "error", True)],
+)
+def test_an_answer_that_came_to_nothing_is_not_charged(output: int, finish: str, charges: bool) -> None:
+    price = Price("p", input_mtok=1.0, output_mtok=2.0)
+    usage = Usage(uncached_input_tokens=7, output_tokens=output)
+    assert charged(price, usage, finish) == (price.cost_nano_usd(usage) if charges else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tokenworks.ledger.record import Record
 from tokenworks.schema import Price, Usage
+from tokenworks.wire.costs import charged
 from tokenworks.wire.pairing import Stream
 
 BYTES_PER_TOKEN = 4  # of English text, for estimates where no provider told the tokens
@@ -39,5 +40,5 @@ def fill(record: Record, outcome: str, status: int, usage: Usage | None, price: 
     record.cache_write_tokens = usage.cache_write_tokens
     record.output_tokens = usage.output_tokens
     record.reasoning_tokens = usage.reasoning_tokens
-    if usage.output_tokens or record.finish_reason not in ("", "error") or outcome == "client_gone":
-        record.cost_nano_usd = price.cost_nano_usd(usage)
+    left = outcome == "client_gone"  # then nobody knows what the answer would have been
+    record.cost_nano_usd = price.cost_nano_usd(usage) if left else charged(price, usage, record.finish_reason)

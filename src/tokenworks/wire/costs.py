@@ -45,6 +45,16 @@ MESSAGES = Form("output_tokens", messages_usage, CHAT.pattern)
 RESPONSES = Form("input_tokens", responses_usage, _COST % (b"input", b"output"))
 
 
+def charged(price: Price, usage: Usage, finish: str) -> int:
+    """What is charged for a streamed answer, in nano-dollars; ``finish`` is its finish reason.
+
+    An answer that came to nothing is not charged: no output, and no finish reason or a failed one.
+    """
+    if not usage.output_tokens and finish in ("", "error"):
+        return 0
+    return price.cost_nano_usd(usage)
+
+
 def with_cost(
     given: bytes | msgspec.Raw, form: Form, usage: Usage, price: Price, cost_nano_usd: int
 ) -> msgspec.Raw:

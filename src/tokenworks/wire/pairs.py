@@ -16,6 +16,7 @@ from tokenworks.wire.anthropic_messages import relay as messages
 from tokenworks.wire.anthropic_messages import request as messages_request
 from tokenworks.wire.anthropic_messages import stream as messages_stream
 from tokenworks.wire.conversation import Maker
+from tokenworks.wire.foreign import without_foreign
 from tokenworks.wire.openai_chat import answer as chat_answer
 from tokenworks.wire.openai_chat import relay as chat
 from tokenworks.wire.openai_chat import request as chat_request
@@ -111,6 +112,25 @@ class Relay(Pair):
         return self._stream(telling)
 
 
+class SignedRelay(Relay):
+    """A wire that has signed reasoning: what another maker signed is taken out of ``key``."""
+
+    def __init__(
+        self, whole: Callable[[bytes], Whole], stream: Callable[[Telling], Stream], key: str
+    ) -> None:
+        super().__init__(whole, stream)
+        self._key = key
+
+    def body(
+        self, asked: Asked, maker: Maker, upstream_id: msgspec.Raw, recall: Recall | None = None
+    ) -> tuple[bytes, bytes | msgspec.Raw]:
+        given = asked.fields[self._key]
+        own = without_foreign(given)
+        if own is not given:
+            asked.fields = {**asked.fields, self._key: own}
+        return asked.upstream_body(upstream_id)
+
+
 class ChatRelay(Relay):
     """Chat on both sides: what providers of this wire differ in is adapted, all else passes through."""
 
@@ -193,8 +213,8 @@ def pair(caller: str, provider: str) -> Pair:
     if caller == CHAT:
         return ChatRelay(chat.ChatWhole, chat.ChatStream)
     if caller == MESSAGES:
-        return Relay(messages.MessagesWhole, messages.MessagesStream)
-    return Relay(responses.ResponsesWhole, responses.ResponsesStream)
+        return SignedRelay(messages.MessagesWhole, messages.MessagesStream, "messages")
+    return SignedRelay(responses.ResponsesWhole, responses.ResponsesStream, "input")
 
 
 def wire_for(

@@ -7,7 +7,9 @@ calls, which clients do send back.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +25,9 @@ from tokenworks.wire.peek import MALFORMED, Fields, raw
 TEXT, SIGNATURES, WHOLE = "echo_reasoning_content", "echo_thought_signatures", "replay_full_assistant"
 QUIRKS = frozenset((TEXT, SIGNATURES, WHOLE))  # makers with one of these need it
 
+UNIQUE = 16  # letters and digits of an id, besides the tool's name, that no other call has
+
+_ODD = re.compile(r"[^a-zA-Z0-9]")
 _BLANK = (b"null", b'""', b"[]")
 _EXACT = 2**53  # above, floats are no exact integers
 _decode = msgspec.json.Decoder().decode
@@ -42,20 +47,27 @@ Recall = Mapping[str, Remembered]  # ``name_of`` a tool call → what led to it
 
 
 def name_of(call: ToolUse) -> str:
-    """What ``call`` is remembered under, however its arguments are spelled.
+    """What ``call`` is remembered under: its id, where that is long enough to be its own.
 
-    Its id alone would not do: some makers count their calls from 0 in every conversation.
+    Some makers count their calls from 0 in every conversation: there the tool and its arguments, however
+    they are spelled, must be the same too.
     """
-    arguments = call.arguments.strip()
-    try:
-        spelled = _encode(_plain(_decode(arguments or "{}")))
-    except MALFORMED:
-        spelled = arguments.encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(digest_size=20)
-    for part in (call.id, call.name):
-        digest.update(b"%b\0" % part.encode("utf-8", "surrogatepass"))
-    digest.update(spelled)
+    digest = hashlib.blake2b(_bytes(call.id), digest_size=20)
+    if len(_ODD.sub("", call.id.replace(call.name, ""))) < UNIQUE:
+        digest.update(b"\0%b\0" % _bytes(call.name))
+        digest.update(_spelled(call.arguments))
     return digest.hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _spelled(arguments: str) -> bytes:
+    spelled = _bytes(arguments.strip()) or b"{}"
+    with contextlib.suppress(*MALFORMED):  # what is no JSON comes back as it is
+        spelled = _encode(_plain(_decode(spelled)))
+    return spelled
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from tokenworks.wire.answer import Telling
 from tokenworks.wire.anthropic_messages.errors import error_body
 from tokenworks.wire.anthropic_messages.tally import Tally
 from tokenworks.wire.asking import length, model_of, required, without_controls
-from tokenworks.wire.costs import MESSAGES, with_cost
+from tokenworks.wire.costs import MESSAGES, charged, with_cost
 from tokenworks.wire.passage import Passage, complaint, inner, word
 from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw
 
@@ -130,7 +130,7 @@ class MessagesStream(Passage):
         self.usage = usage
         self.final = self.final or b'"output_tokens"' in given
         price = self.telling.price
-        fields["usage"] = with_cost(given, MESSAGES, usage, price, price.cost_nano_usd(usage))
+        fields["usage"] = with_cost(given, MESSAGES, usage, price, charged(price, usage, self.finish))
         return True
 
     def close(self) -> bytes:

@@ -26,7 +26,7 @@ from tokenworks.wire.anthropic_messages.answer import call_of, ending, head, pic
 from tokenworks.wire.anthropic_messages.errors import error_body
 from tokenworks.wire.anthropic_messages.in_order import InOrder, Piece
 from tokenworks.wire.costs import MESSAGES as COSTS
-from tokenworks.wire.costs import with_cost
+from tokenworks.wire.costs import charged, with_cost
 from tokenworks.wire.peek import raw
 from tokenworks.wire.signature import MESSAGES, sealed
 from tokenworks.wire.usage_written import messages_usage
@@ -203,7 +203,13 @@ class Writer:
         usage, price = self.usage, self.telling.price
         if usage is None:  # the wire must have numbers
             return messages_usage(Usage(output_tokens=self.pieces))
-        return with_cost(raw(messages_usage(usage)), COSTS, usage, price, price.cost_nano_usd(usage))
+        return with_cost(
+            raw(messages_usage(usage)),
+            COSTS,
+            usage,
+            price,
+            charged(price, usage, self.stopped.stop if self.stopped else ""),
+        )
 
 
 def _event(kind: str, fields: dict[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from tokenworks.wire import sse
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.asking import model_of, without_controls
 from tokenworks.wire.complaint import error_message
-from tokenworks.wire.costs import CHAT, with_cost
+from tokenworks.wire.costs import CHAT, charged, with_cost
 from tokenworks.wire.openai_chat.completion import (
     answer_names,
     answer_usage,
@@ -287,7 +287,7 @@ class ChatStream:
             return b"" if bare else event
         if not told:
             return event
-        cost = telling.price.cost_nano_usd(usage)
+        cost = charged(telling.price, usage, self.finish if not usage.output_tokens else "stop")
         fields["usage"] = with_cost(told, CHAT, usage, telling.price, cost)
         if telling.extra:
             fields.update(telling.extra)

@@ -21,7 +21,7 @@ from tokenworks.wire.answer import (
     ToolPiece,
     UsageTold,
 )
-from tokenworks.wire.costs import CHAT, with_cost
+from tokenworks.wire.costs import CHAT, charged, with_cost
 from tokenworks.wire.openai_chat.answer import finish_of, picture_of
 from tokenworks.wire.openai_chat.delta import extra_content
 from tokenworks.wire.openai_chat.relay import error_event
@@ -158,12 +158,13 @@ class Writer:
         ) % (self.head, _encode(finish_of(stop)), _encode(stop))
 
     def _end(self) -> bytes:
+        finish = "stop" if self.stopped else ""
         last = self._stop("tool_calls" if self.calls else "stop")
         self.over = True
         telling, usage = self.telling, self.usage
         if usage is None or not telling.wants_usage:
             return last + _DONE
-        cost = telling.price.cost_nano_usd(usage)
+        cost = charged(telling.price, usage, finish)
         told = {"usage": with_cost(raw(chat_usage(usage)), CHAT, usage, telling.price, cost), **telling.extra}
         return b'%b%b"choices":[],%b\n\n%b' % (last, self.head, _encode(told)[1:], _DONE)
 

@@ -18,7 +18,7 @@ from tokenworks.wire.answer import (
     ThinkingPiece,
     UsageTold,
 )
-from tokenworks.wire.costs import CHAT, with_cost
+from tokenworks.wire.costs import CHAT, charged, with_cost
 from tokenworks.wire.openai_completions.answer import choice_of, finish_of, head
 from tokenworks.wire.peek import raw
 from tokenworks.wire.usage_written import chat_usage
@@ -62,11 +62,12 @@ class Writer:
         """Everything that ends a stream properly and was not written yet; empty when it was."""
         if self.over:
             return b""
+        finish = "stop" if self.stopped else ""
         last = self._stop("stop")
         self.over = True
         telling, usage = self.telling, self.usage
         if usage is not None and telling.wants_usage:
-            cost = telling.price.cost_nano_usd(usage)
+            cost = charged(telling.price, usage, finish)
             told = with_cost(raw(chat_usage(usage)), CHAT, usage, telling.price, cost)
             last += self._chunk({"choices": [], "usage": told, **telling.extra})
         return last + _DONE

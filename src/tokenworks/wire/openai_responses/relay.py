@@ -16,7 +16,7 @@ from tokenworks.schema import Usage
 from tokenworks.wire import sse
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.asking import length, model_of, required, without_controls
-from tokenworks.wire.costs import RESPONSES, with_cost
+from tokenworks.wire.costs import RESPONSES, charged, with_cost
 from tokenworks.wire.passage import Passage, complaint, inner, word
 from tokenworks.wire.peek import MALFORMED, Fields, flag, peek, raw
 from tokenworks.wire.usage import from_responses
@@ -166,7 +166,7 @@ class ResponsesStream(Passage):
             return
         self.usage, self.final = usage, True
         price = self.telling.price
-        response["usage"] = with_cost(given, RESPONSES, usage, price, price.cost_nano_usd(usage))
+        response["usage"] = with_cost(given, RESPONSES, usage, price, charged(price, usage, self.finish))
 
     def close(self) -> bytes:
         """Nothing: on this wire it is the end marker itself that tells whether and why the model stopped."""

@@ -23,6 +23,7 @@ from tokenworks.wire.answer import (
     ToolPiece,
     UsageTold,
 )
+from tokenworks.wire.costs import charged
 from tokenworks.wire.openai_responses.answer import picture_text, reasoning_id
 from tokenworks.wire.openai_responses.custom_tool import names_in
 from tokenworks.wire.openai_responses.response import (
@@ -171,7 +172,11 @@ class Writer:
         self.over = True
         telling, usage = self.telling, None
         if self.usage is not None:
-            usage = usage_told(telling, self.usage, telling.price.cost_nano_usd(self.usage))
+            usage = usage_told(
+                telling,
+                self.usage,
+                charged(telling.price, self.usage, self.stopped.stop if self.stopped else ""),
+            )
         output = [item for _, item in sorted(self.output.items())]
         response = ended(self.fixed, stop, output, usage, int(time.time()))
         if telling.extra:
