@@ -102,6 +102,18 @@ async def test_streams_are_cached_as_streams_and_failures_never(door: Any) -> No
             assert answer.status_code == 502
 
 
+async def test_a_response_that_is_kept_is_not_answered_from_the_cache(door: Any) -> None:
+    """Its id must be one that can be continued."""
+    async with ScriptedProvider(Script(reply=(Reply(text="x"),))) as upstream:
+        one = await door({"acme": provider(upstream.base_url)})
+        asked = {"model": "acme/fast", "input": "hi"}
+        for store, calls in ((True, 2), (False, 3)):
+            for _ in range(2):
+                answer = await one.client.post("/v1/responses", json={**asked, "store": store}, headers=WISH)
+                assert answer.status_code == 200
+            assert len(upstream.requests) == calls
+
+
 async def test_a_malformed_ttl_is_refused(door: Any) -> None:
     one = await door({"acme": provider("http://127.0.0.1:9/v1")})
     for ttl in ("0", "-1", "abc", "1e3", "86401", "9" * 50):

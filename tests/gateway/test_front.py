@@ -41,7 +41,7 @@ BAD_BODIES = [
     (b'{"model": "acme/fast", "messages": [], "stream": 1}', "'stream' must be true or false"),
     (b'{"model": "acme/fast", "messages": [], "stream": true, "stream_options": 3}', "'stream_options'"),
     (b'{"model": "acme/fast", "messages": [], "provider": {"order": 3}}', "'provider' is malformed"),
-    (b'{"model": "acme/fast", "messages": [], "provider": {"only": ["x"]}}', "no provider is left"),
+    (b'{"model": "acme/fast", "messages": [], "provider": {"only": ["x"]}}', "not named in 'only'"),
     (b'{"model": "acme/fast", "messages": [], "session_id": 5}', "'session_id' must be a string"),
     (b'\xff\xfe{"model": "acme/fast"}', "not valid JSON"),
 ]

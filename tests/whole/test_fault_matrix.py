@@ -239,7 +239,7 @@ async def test_failure_within_a_whole_answer(
 
 @pytest.mark.parametrize(("caller", "wire"), WIRES)
 async def test_wrong_content_type(door: Callable[..., Any], caller: str, wire: str) -> None:
-    """A whole answer is judged by what it is; a stream that does not say it is one can't be relayed as one."""
+    """A whole answer is judged by what it is; what does not say it is a stream is not relayed as one."""
     async with (
         ScriptedProvider(failing({"kind": "content_type", "content_type": "text/plain"})) as upstream,
         ScriptedProvider(GOOD) as good,

@@ -36,3 +36,11 @@ def test_controls_of_the_gateway_are_taken_out_of_a_copy() -> None:
     plain = {"user": raw("u")}
     assert without_controls(plain) == plain
     assert without_controls(plain) is not plain
+
+
+def test_the_first_of_models_stands_for_a_model() -> None:
+    assert model_of({"models": raw(["a", "b"])}) == "a"
+    assert model_of({"model": raw("m"), "models": raw(["a"])}) == "m"
+    for fields in ({"models": raw([])}, {"models": raw("a")}, {"models": raw([1])}, {"models": raw(None)}):
+        with pytest.raises(BadRequest, match="'model' is missing"):
+            model_of(fields)

@@ -185,7 +185,8 @@ def test_an_answer_reaches_the_caller(caller: str, provider: str) -> None:
 
 
 @pytest.mark.parametrize(("caller", "provider"), EVERY)
-def test_a_stream_reaches_the_caller(caller: str, provider: str) -> None:
+def test_a_stream_reaches_the_caller(caller: str, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_700_000_000)
     pair, reply = pairs.pair(caller, provider), TALK if caller == COMPLETIONS else REPLY
     data = scripted_stream(provider, reply)
     outs = []

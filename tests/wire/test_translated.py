@@ -233,7 +233,9 @@ def test_further_fields_stand_beside_the_usage(target: str) -> None:
     stream = Translated(reader_of("openai_chat"), writer_of(target, extra={"meta": raw({"a": [1]})}))
     out = stream.feed(chunk("a") + chunk("", "stop") + COUNTED + DONE)
     told = last_told(target, out)
-    assert told["meta"] == {"a": [1]}
+    # on the messages wire the last event has room for them, by the contract
+    beside = events_of(target, out)[-1] if target == "anthropic_messages" else told
+    assert beside["meta"] == {"a": [1]}
     assert told["usage"]["cost"] == 0.000114
     assert out.count(b'"meta"') == 1
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 
 from tokenworks.api.access import caller
 from tokenworks.api.answer import OBJECT, answers
 from tokenworks.errors import NotFound
 from tokenworks.gateway.conversations import Stored, decode_stored, scope_of_responses
+from tokenworks.gateway.states import AGAIN_AFTER_S
 from tokenworks.ledger.store import Store
 from tokenworks.plans.keys import Key
 
@@ -19,6 +23,7 @@ router = APIRouter(tags=["responses"])
 
 Id = Annotated[str, Path(max_length=100)]
 Who = Annotated[Key, Depends(caller)]
+T = TypeVar("T")
 
 
 @router.get(
@@ -26,9 +31,10 @@ Who = Annotated[Key, Depends(caller)]
     summary="A kept response",
     responses=answers("The response", OBJECT, 401, 404, 503),
 )
-def read(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
+async def read(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
     """As it was answered; only with the key that asked for it, and for 30 days."""
-    found: dict[str, Any] = json.loads(bytes(_stored(request, key, response_id).response))
+    stored = await _stored(request, key, response_id)
+    found: dict[str, Any] = json.loads(bytes(stored.response))
     return found
 
 
@@ -37,13 +43,22 @@ def read(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
     summary="What a kept response was asked",
     responses=answers("The items", OBJECT, 401, 404, 503),
 )
-def input_items(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
-    """All items of the conversation before the response's own, the oldest first."""
-    stored = _stored(request, key, response_id)
+async def input_items(
+    response_id: Id,
+    request: Request,
+    key: Who,
+    order: Annotated[Literal["asc", "desc"], Query(description="`asc`: the oldest first")] = "desc",
+) -> dict[str, Any]:
+    """All items of the conversation before the response's own."""
+    stored = await _stored(request, key, response_id)
+    given = [json.loads(bytes(item)) for item in stored.items[: stored.input_count]]
     data = [
-        {"id": f"{response_id}-{number}", **json.loads(bytes(item))}
-        for number, item in enumerate(stored.items[: stored.input_count])
+        {"id": f"{response_id}-{number}", **item}
+        for number, item in enumerate(given)
+        if isinstance(item, dict)
     ]
+    if order == "desc":
+        data.reverse()
     ends = (
         {"first_id": data[0]["id"], "last_id": data[-1]["id"]}
         if data
@@ -57,23 +72,34 @@ def input_items(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
     summary="Forget a kept response",
     responses=answers("It is forgotten", OBJECT, 401, 404, 503),
 )
-def delete(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
+async def delete(response_id: Id, request: Request, key: Who) -> dict[str, Any]:
     """It can't be read or continued any more."""
     store: Store = request.app.state.store
-    if not store.forget_state(scope_of_responses(key.id), response_id):
+    scope = scope_of_responses(key.id)
+    if not await _patiently(lambda: store.forget_state(scope, response_id)):
         raise _unknown(response_id)
     states = request.app.state.states
     if states is not None:
-        states.forget(scope_of_responses(key.id), response_id)
+        states.forget(scope, response_id)
     return {"id": response_id, "object": "response", "deleted": True}
 
 
-def _stored(request: Request, key: Key, response_id: str) -> Stored:
+async def _stored(request: Request, key: Key, response_id: str) -> Stored:
     store: Store = request.app.state.store
-    body = store.state(scope_of_responses(key.id), response_id, time.time_ns() // 1000)
+    scope = scope_of_responses(key.id)
+    body = await _patiently(lambda: store.state(scope, response_id, time.time_ns() // 1000))
     if body is None:
         raise _unknown(response_id)
     return decode_stored(body)
+
+
+async def _patiently(call: Callable[[], T]) -> T:
+    """What ``call`` gives; a second time if nothing, for the answer comes before it is written down."""
+    found = await run_in_threadpool(call)
+    if not found:
+        await asyncio.sleep(AGAIN_AFTER_S)
+        found = await run_in_threadpool(call)
+    return found
 
 
 def _unknown(response_id: str) -> NotFound:

@@ -36,6 +36,7 @@ PLANNED = frozenset(
 )
 PRESET = "@preset/"
 MAX_MODELS = 32
+_CACHELESS = (pairs.EMBEDDINGS, pairs.COUNT)  # not every endpoint offers them, and they leave no prompt there
 _DATED = re.compile(r"-20\d{6}$")  # clients name a model by the day of its release
 _PREFIXED = "claude-"  # some clients list only what begins so
 FREE = "free"
@@ -97,7 +98,7 @@ class Chooser:
         groups, suffixes = self._groups(names, way, local_only=local_only)
         for suffix in suffixes:
             wish = variant.apply(wish, suffix)
-        session = record.session or _text(fields, "prompt_cache_key") or first_words(fields)
+        session = record.session or _text(fields, "prompt_cache_key") or _user(fields) or first_words(fields)
         model = groups[0][0].model
         key = (caller.key.id, model, session) if session else None
         now = self.now()
@@ -110,7 +111,7 @@ class Chooser:
         plan.strict = bool(wish.require_parameters)
         plan.session = session
         plan.exclude_reasoning = way.wire == pairs.CHAT and excludes_reasoning(fields)
-        if not wish.order:
+        if not wish.order and way.wire not in _CACHELESS:
             plan.affinity = key
         plan.hedges = self.settings.hedge_percentile > 0
         return plan
@@ -179,7 +180,7 @@ class Chooser:
                 raise Unauthorized(
                     f"no API key; without one only models run here can be asked, not {name[:MAX_LABEL]}"
                 )
-        if way.wire in (pairs.EMBEDDINGS, pairs.COUNT):
+        if way.wire in _CACHELESS:
             endpoints = [e for e in endpoints if e.engine is None and self.targets.serves(e, way.wire)]
             if not endpoints:
                 raise BadRequest(f"no provider of '{name[:MAX_LABEL]}' here offers {way.kind}")
@@ -227,6 +228,16 @@ def _parameters(fields: Fields) -> frozenset[str]:
     if wanted is not None and b'"json_schema"' in bytes(wanted):
         names |= {"structured_outputs"}
     return names
+
+
+def _user(fields: Fields) -> str:
+    """``metadata.user_id`` of the messages wire, in which agents tell their session."""
+    if "metadata" not in fields or "max_tokens" not in fields:
+        return ""
+    try:
+        return (text(_decode_fields(fields["metadata"]), "user_id") or "")[:MAX_LABEL]
+    except (*MALFORMED, BadRequest):  # its provider will say what is wrong with it
+        return ""
 
 
 def _text(fields: Fields, key: str) -> str:

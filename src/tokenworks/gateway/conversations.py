@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 RESPONSE_TTL_S = 30 * 86_400.0
 REASONING_TTL_S = 7 * 86_400.0
-_MARK = re.compile(rb'(?:,\s*)?"cache_control"\s*:\s*\{[^{}]*\}')  # it moves from turn to turn
+_MARK = re.compile(rb'"cache_control"\s*:\s*\{[^{}]*\}')
 _FINAL = ("response.completed", "response.incomplete")
 
 _encode = msgspec.json.Encoder().encode
@@ -180,12 +180,26 @@ def first_words(fields: Fields) -> str:
     digest = hashlib.blake2b(digest_size=12)
     for key in ("system", "instructions"):
         if key in fields:
-            digest.update(_MARK.sub(b"", bytes(fields[key])))
+            digest.update(_unmarked(bytes(fields[key])))
     for turn in input_items(turns):  # a text stands as an item when it comes back
-        digest.update(_MARK.sub(b"", bytes(turn)))
+        digest.update(_unmarked(bytes(turn)))
         if not _instructs(turn):
             break
     return digest.hexdigest()
+
+
+def _unmarked(data: bytes) -> bytes:
+    """JSON without the marks for caches, which move on from turn to turn."""
+    parts, at = [], 0
+    for found in _MARK.finditer(data):
+        before = data[at : found.start()].rstrip()
+        at = found.end()
+        if before.endswith(b","):
+            before = before[:-1]
+        elif data[at : at + 1] == b",":
+            at += 1
+        parts.append(before)
+    return b"".join((*parts, data[at:]))
 
 
 def _instructs(turn: msgspec.Raw) -> bool:

@@ -129,13 +129,13 @@ class Gateway:
         )
         try:
             asked = way.read(request.body)
+            record.requested_model = asked.model[:MAX_LABEL]
             if "@" in asked.model:
                 asked = self.chooser.with_preset(asked, way)
-            record.requested_model = asked.model[:MAX_LABEL]
             record.stream = asked.stream
             self._label(record, asked.fields)
             record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN
-            if caller.special and self._cached(way, caller, request, reply, record, started):
+            if caller.special and self._cached(way, caller, asked, request, reply, record, started):
                 return
             if "previous_response_id" in asked.fields and way.wire == pairs.RESPONSES:
                 Pending(self, way, request, reply, asked, caller, record, started).begin()
@@ -219,6 +219,7 @@ class Gateway:
         self,
         way: Way,
         caller: Caller,
+        asked: Asked,
         request: Request,
         reply: ClientConnection,
         record: Record,
@@ -227,6 +228,8 @@ class Gateway:
         """Answer from the response cache, if the caller wants that and it can be done."""
         if not caller.cache_ttl_s and not caller.cache_clear:
             return False
+        if way.wire == pairs.RESPONSES and stores(asked.fields):
+            return False  # a response that can be continued has an id of its own
         key = key_of(caller.key.id, way.wire, request.body)
         if caller.cache_clear:
             self.cache.drop(key)

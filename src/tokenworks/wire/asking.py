@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
+import msgspec
+
 from tokenworks.errors import BadRequest
-from tokenworks.wire.peek import Fields, text
+from tokenworks.wire.peek import MALFORMED, Fields, text
+
+_decode_names = msgspec.json.Decoder(list[str] | None).decode
 
 # Controls of the gateway itself; strict upstreams refuse what they don't know.
 CONTROLS = frozenset(
@@ -24,9 +30,13 @@ CONTROLS = frozenset(
 
 
 def model_of(fields: Fields) -> str:
-    """The model that is asked for. Raises BadRequest when none is."""
+    """The model that is asked for, or the first of ``models``. Raises BadRequest when there is none."""
     model = text(fields, "model")
     if not model:
+        with contextlib.suppress(*MALFORMED):  # the list is judged where it is used
+            models: list[str] | None = _decode_names(fields["models"]) if "models" in fields else None
+            if models:
+                return models[0]
         raise BadRequest("'model' is missing; GET /v1/models lists what can be asked for")
     return model
 

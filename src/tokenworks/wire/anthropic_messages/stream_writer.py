@@ -196,8 +196,8 @@ class Writer:
         self.over = True
         stopped = self.stopped or Stopped("tool_calls" if self.called else "stop")
         delta = {**ending(stopped.stop, stopped.stop_sequence, self.refused), "container": None}
-        told = {"delta": delta, "usage": self._usage(), **self.telling.extra}
-        return b"".join((*out, _event("message_delta", told), _event("message_stop", {})))
+        told = {"delta": delta, "usage": self._usage()}
+        return b"".join((*out, _event("message_delta", told), _event("message_stop", self.telling.extra)))
 
     def _usage(self) -> Any:
         usage, price = self.usage, self.telling.price
