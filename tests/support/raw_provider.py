@@ -25,6 +25,7 @@ class Asked(NamedTuple):
 
     path: str
     body: bytes
+    head: bytes = b""
 
 
 Answer = Callable[[Asked], Sent]
@@ -47,7 +48,9 @@ class RawProvider:
         return f"{self.origin}/v1"
 
     async def __aenter__(self) -> RawProvider:
-        self.server = await asyncio.get_running_loop().create_server(lambda: _Connection(self), "127.0.0.1", 0)
+        self.server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(self), "127.0.0.1", 0
+        )
         self.origin = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
         return self
 
@@ -76,7 +79,7 @@ class _Connection(asyncio.Protocol):
             return
         assert len(rest) == size, "the gateway sends nothing ahead of an answer"
         self.data = b""
-        asked = Asked(head.split(b" ", 2)[1].decode(), rest)
+        asked = Asked(head.split(b" ", 2)[1].decode(), rest, head)
         self.provider.requests.append(asked)
         self._send(self.provider.answer(asked))
 

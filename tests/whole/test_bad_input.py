@@ -21,11 +21,13 @@ import httpx
 import psutil
 import pytest
 from serving import Server, acme, chat, free_port, serving
+from three_wires import MESSAGES_PROVIDER, RESPONSES_PROVIDER
 
 from tokenworks.providers.scripted import Fault, Reply, Script, When, running
 
 TABLE = Path(__file__).parents[2] / "docs" / "errors.md"
 PATH = "/v1/chat/completions"
+MESSAGES, RESPONSES = "/v1/messages", "/v1/responses"
 LIMITS = """
 [server]
 max_body_mib = 1
@@ -49,6 +51,8 @@ FAULTS = {
     "picky": Fault(kind="status", status=400, message="max_tokens is too large"),
     "dies": Fault(kind="early_close", after_chunk=4),
     "stalls": Fault(kind="hang_mid", after_chunk=4),
+    "swamped": Fault(kind="status", status=503, retry_after_s=3),
+    "resting": Fault(kind="status", status=429, retry_after_s=60),
 }
 SCRIPT = Script(
     reply=(
@@ -114,10 +118,26 @@ class Caller:
     def ask(self, model: str, **more: Any) -> Seen:
         return self.send(json={**chat(), "model": f"acme/{model}", **more})
 
-    def anonymous(self, model: str, *more: str) -> Seen:
+    def anonymous(self, model: str, *more: str, path: str = PATH) -> Seen:
         headers = self.head(*more)
         del headers["authorization"]
-        return self.send(json={**chat(), "model": model}, headers=headers)
+        return self.send(path=path, json={**chat(), "model": model}, headers=headers)
+
+    def message(self, model: str, **more: Any) -> Seen:
+        body = {**chat(), "model": f"acme/{model}", "max_tokens": 100, **more}
+        return self.send(path=MESSAGES, json=body)
+
+    def respond(self, model: str, **more: Any) -> Seen:
+        return self.send(path=RESPONSES, json={"model": f"acme/{model}", "input": "hello", **more})
+
+    def again(self) -> Seen:
+        """The second of two requests, the first of which the provider refused for a while."""
+        body = {**chat(), "model": "acme/resting"}
+        first = self.send(json=body, headers=self.head("x-title: before"))
+        assert first.headers["retry-after"] == "60"
+        met = self.send(json=body)
+        assert 50 <= int(met.headers.pop("retry-after")) <= 60
+        return met
 
     def connect(self, *lines: str) -> socket.socket:
         """A raw connection that has sent the head of a request, as far as ``lines`` make one."""
@@ -168,14 +188,30 @@ def parse(sock: socket.socket) -> Seen:
 
 def seen(answer: httpx.Response) -> Seen:
     if answer.headers.get("content-type", "").startswith("text/event-stream"):
-        *_, last, done, _ = answer.text.split("\n\n")
-        assert done == "data: [DONE]"
-        error = json.loads(last.removeprefix("data: "))["error"]
+        return seen_last(answer)
+    error = answer.json()["error"]
+    if "type" in answer.json():  # the shape of messages
+        assert set(error) == {"type", "message"} and answer.json()["type"] == "error"
     else:
-        error = answer.json()["error"]
-        assert error["code"] == answer.status_code
-    assert isinstance(error["code"], int)
+        assert error["code"] == answer.status_code and isinstance(error["code"], int)
     return Seen(answer.status_code, error["type"], error["message"], answer.headers)
+
+
+def seen_last(answer: httpx.Response) -> Seen:
+    """How a stream ended."""
+    *_, last, end, nothing = answer.text.split("\n\n")
+    assert nothing == ""
+    if end == "data: [DONE]":
+        error = json.loads(last.removeprefix("data: "))["error"]
+        assert isinstance(error["code"], int)
+        return Seen(answer.status_code, error["type"], error["message"], answer.headers)
+    name, _, data = end.partition("\ndata: ")
+    told = json.loads(data)
+    if name == "event: error":
+        return Seen(answer.status_code, told["error"]["type"], told["error"]["message"], answer.headers)
+    assert name == "event: response.failed"
+    error = told["response"]["error"]
+    return Seen(answer.status_code, error["code"], error["message"], answer.headers)
 
 
 Case = Callable[[Caller], Seen]
@@ -184,12 +220,63 @@ CASES: dict[str, tuple[Case, str]] = {  # row → what to do, and what the messa
     "missing model": (lambda c: c.send(json={"messages": []}), "'model' is missing"),
     "missing messages": (lambda c: c.send(json={"model": "acme/fast"}), "'messages' is missing"),
     "unknown model": (lambda c: c.ask("fsat"), r"unknown model 'acme/fsat'; nearest: .*acme/fast"),
+    "unknown model, on the messages wire": (
+        lambda c: c.message("fsat"),
+        r"unknown model 'acme/fsat'; nearest: .*acme/fast",
+    ),
+    "unknown preset": (lambda c: c.ask("fast@preset/none"), "unknown preset 'none'"),
+    "a part of a message has the wrong type": (
+        lambda c: c.message("fast", messages=[{"role": "user", "content": [{"type": "text", "text": 1}]}]),
+        r"'messages\[0\].content\[0\].text' is malformed",
+    ),
+    "malformed wish about providers": (
+        lambda c: c.ask("fast", provider={"max_price": {"prompt": "cheap"}}),
+        "max_price.prompt must be a number",
+    ),
+    "no endpoint honours all parameters, as is wished": (
+        lambda c: c.ask("picky", top_k=5, provider={"require_parameters": True}),
+        "no endpoint of acme/picky may serve this request: acme: ",
+    ),
+    "a parameter that the provider's wire can't say": (
+        lambda c: c.ask("responder", stop=["END"]),
+        "'stop' can't be said to the provider of this model",
+    ),
+    "a prompt of token ids": (
+        lambda c: c.send(path="/v1/completions", json={"model": "acme/fast", "prompt": [1, 2]}),
+        "'prompt' must be a text",
+    ),
+    "embeddings of a model that has none": (
+        lambda c: c.send(path="/v1/embeddings", json={"model": "acme/native", "input": "hi"}),
+        "no provider of 'acme/native' here offers embeddings",
+    ),
+    "a response in the background": (
+        lambda c: c.respond("fast", background=True),
+        "'background' is not offered here; leave it out",
+    ),
+    "previous response that is not kept": (
+        lambda c: c.respond("fast", previous_response_id="resp_1"),
+        "no response 'resp_1' is kept here for this key; send the whole input instead",
+    ),
+    "malformed cache TTL header": (
+        lambda c: c.send(
+            json=chat(), headers=c.head("x-openrouter-cache: true", "x-openrouter-cache-ttl: soon")
+        ),
+        "'x-openrouter-cache-ttl' must be from 1 to 86400",
+    ),
     "no provider left by the request's own choice": (
         lambda c: c.ask("fast", provider={"only": ["nobody"]}),
-        "no provider is left",
+        "no endpoint of acme/fast may serve this request: acme: not named in 'only'",
     ),
     "wrong key": (lambda c: c.send(json=chat(), headers=c.head("authorization: Bearer nope")), "key list"),
     "no key, for a model of a provider": (lambda c: c.anonymous("acme/fast"), "only models run here"),
+    "no key, to count tokens for a model of a provider": (
+        lambda c: c.anonymous("acme/fast", path="/v1/messages/count_tokens"),
+        "only models run here",
+    ),
+    "wrong key, on the messages wire": (
+        lambda c: c.send(path=MESSAGES, json=chat(), headers=c.head("authorization: Bearer nope")),
+        "key list",
+    ),
     "no key, from a web page": (lambda c: c.anonymous("tiny", "origin: https://a.example"), "key create"),
     "no such path": (lambda c: c.send(path="/v1/chat/completion", json=chat()), "/docs"),
     "wrong method": (lambda c: c.send("GET"), "GET is not supported at /v1/chat/completions"),
@@ -213,13 +300,27 @@ CASES: dict[str, tuple[Case, str]] = {  # row → what to do, and what the messa
     "provider refuses our key": (lambda c: c.ask("key"), "refused our key"),
     "provider limits the rate": (lambda c: c.ask("limit"), "acme limits the rate"),
     "provider is overloaded": (lambda c: c.ask("busy"), "acme is overloaded"),
+    "provider is overloaded, on the messages wire": (
+        lambda c: c.message("swamped"),
+        "acme is overloaded",
+    ),
+    "provider limited the rate a moment ago": (Caller.again, "asked to be left alone for"),
     "provider finds fault with the request": (lambda c: c.ask("picky"), "max_tokens is too large"),
     "provider dies in mid-stream": (lambda c: c.ask("dies", stream=True), "acme"),
+    "provider dies in mid-stream, on the messages wire": (
+        lambda c: c.message("dies", stream=True),
+        "acme",
+    ),
+    "provider dies in the middle of a response": (lambda c: c.respond("dies", stream=True), "acme"),
     "provider hangs in mid-stream": (lambda c: c.ask("stalls", stream=True), "acme"),
     "caller leaves": (Caller.leave, "left"),
 }
-RETRY_AFTER = {"provider limits the rate": "7", "provider is overloaded": "3"}
-ESTIMATED = {"provider dies in mid-stream", "provider hangs in mid-stream"}
+RETRY_AFTER = {
+    "provider limits the rate": "7",
+    "provider is overloaded": "3",
+    "provider is overloaded, on the messages wire": "3",
+}
+ESTIMATED = {name for name in CASES if name.startswith(("provider dies in", "provider hangs in"))}
 LATER = {"disk full", "server draining"}  # what a server does not go on from, see below
 
 
@@ -229,7 +330,9 @@ def configuration(base_url: str) -> str:
         for name in (*FAULTS, "slow")
     )
     closed = acme(f"http://127.0.0.1:{free_port()}/v1", name="gone").replace("acme/fast", "gone/fast")
-    return LIMITS + acme(base_url) + models + closed
+    others = MESSAGES_PROVIDER.format(origin=base_url.removesuffix("/v1"))
+    others += RESPONSES_PROVIDER.format(base_url=base_url)
+    return LIMITS + acme(base_url) + models + closed + others
 
 
 def records(server: Server) -> list[dict[str, Any]]:
@@ -305,7 +408,7 @@ def test_row(driven: Driven, name: str) -> None:
 
 
 def test_nothing_else_was_recorded(driven: Driven) -> None:
-    assert {record["app"] for record in driven.records} <= {*CASES, "last"}
+    assert {record["app"] for record in driven.records} <= {*CASES, "before", "last"}
     assert len(driven.records) == len({record["id"] for record in driven.records})
     (local,) = [r for r in driven.records if r["app"] == "no key, for a model of a provider"]
     assert local["key_id"] == "local"

@@ -22,8 +22,6 @@ _NO_HEADERS: dict[bytes, bytes] = {}
 class Answering(Attempts):
     """Callbacks from the provider's connection."""
 
-    __slots__ = ()
-
     # --- from the provider --------------------------------------------------------------------
 
     def answer_head(self, status: int, connection: UpstreamConnection) -> None:
@@ -212,7 +210,10 @@ class Answering(Attempts):
             failure.note(target, self.key, failed, self.gateway.loop.time())
         self.settle(outcome, 200, settling.so_far(record, stream))
         error = failed.error
-        self.reply.finish(out + stream.failure(reason or error.message, error.status, error.kind))
+        message = reason or error.message
+        if target is not None:
+            message = target.hide(message)
+        self.reply.finish(out + stream.failure(message, error.status, error.kind))
 
     def _stop_listening(self) -> None:
         """The caller has left and the provider has had its last word."""

@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tokenworks.engines.manager import EngineState
 from tokenworks.errors import TokenworksError, Unavailable
 from tokenworks.gateway import failure, hedge
@@ -31,81 +33,46 @@ if TYPE_CHECKING:
     from tokenworks.gateway.plan import Plan
     from tokenworks.gateway.way import Way
 
+MOST_NESTED = 50  # attempts that fail at once, as with many that rest; the next has a stack of its own
 JOIN_BELOW = 8 * 1024  # copying less than this is cheaper than another write
 COMMENT = b": TOKENWORKS PROCESSING\n\n"  # keeps a waiting connection alive; clients skip comments
 SSE_HEAD = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
-class Attempts:
-    """What is common to all attempts, and the way from one to the next."""
+class Attempts(msgspec.Struct, eq=False):
+    """What is common to all attempts, and the way from one to the next.
 
-    __slots__ = (
-        "asked",
-        "commented",
-        "deadline",
-        "endpoint",
-        "endpoints",
-        "first",
-        "gateway",
-        "gone",
-        "hedge",
-        "hedge_timer",
-        "index",
-        "key",
-        "parts",
-        "plan",
-        "record",
-        "refused",
-        "reply",
-        "retry_after",
-        "sent_at",
-        "size",
-        "slot",
-        "started",
-        "status",
-        "stream",
-        "streaming",
-        "target",
-        "upstream",
-        "way",
-    )
+    A struct only because one is made faster than an object with an ``__init__``.
+    """
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        way: Way,
-        reply: ClientConnection,
-        asked: Asked,
-        record: Record,
-        endpoints: Sequence[Endpoint],
-        started: int,
-        plan: Plan | None,
-    ) -> None:
-        self.gateway = gateway
-        self.way = way
-        self.reply = reply
-        self.asked: Asked | None = asked
-        self.record = record
-        self.endpoints = endpoints
-        self.endpoint = endpoints[0]
-        self.started = started  # perf_counter_ns
-        self.plan = plan  # None for an ordinary request: one endpoint, no wishes
-        self.index = self.status = self.size = self.sent_at = 0
-        self.slot = -1
-        self.key = ""  # name of the provider's key in use
-        self.target: Target | None = None
-        self.upstream: UpstreamConnection | None = None
-        self.stream: Stream | None = None
-        self.first: First | Hedge | None = None  # the call until it is answered, if not the exchange itself
-        self.hedge: Hedge | None = None  # what has begun beside it
-        self.hedge_timer: asyncio.TimerHandle | None = None
-        self.parts: list[bytes] | None = None
-        self.gone = False  # the caller has left
-        self.streaming = False  # the first byte of an answer has gone to the caller
-        self.commented = False  # the head of a stream has gone to the caller, and a comment
-        self.deadline = NEVER
-        self.retry_after = b""
-        self.refused: tuple[str, ...] = ()  # models that can't take this request, whoever serves them
+    gateway: Gateway
+    way: Way
+    reply: ClientConnection
+    asked: Asked | None
+    record: Record
+    endpoints: Sequence[Endpoint]
+    endpoint: Endpoint
+    started: int  # perf_counter_ns
+    plan: Plan | None  # None for an ordinary request: one endpoint, no wishes
+    index: int = 0
+    status: int = 0
+    size: int = 0
+    sent_at: int = 0
+    slot: int = -1
+    key: str = ""  # name of the provider's key in use
+    target: Target | None = None
+    upstream: UpstreamConnection | None = None
+    stream: Stream | None = None
+    first: First | Hedge | None = None  # the call until it is answered, if not the exchange itself
+    hedge: Hedge | None = None  # what has begun beside it
+    hedge_timer: asyncio.TimerHandle | None = None
+    parts: list[bytes] | None = None
+    gone: bool = False  # the caller has left
+    streaming: bool = False  # the first byte of an answer has gone to the caller
+    commented: bool = False  # the head of a stream has gone to the caller, and a comment
+    deadline: float = NEVER
+    retry_after: bytes = b""
+    refused: tuple[str, ...] = ()  # models that can't take this request, whoever serves them
 
     # --- attempts -----------------------------------------------------------------------------
 
@@ -149,6 +116,10 @@ class Attempts:
             self.engine_ready(state)
         else:
             engines.when_ready(endpoint.engine, self.engine_ready)
+
+    def _attempt_afresh(self, endpoint: Endpoint) -> None:
+        if self.slot >= 0:
+            self._attempt(endpoint)
 
     @property
     def wants_usage(self) -> bool:
@@ -237,7 +208,7 @@ class Attempts:
     def failed(self, failed: Failure) -> None:
         """This attempt came to nothing: another key, the other attempt under way, the next endpoint, or
         the end."""
-        self.upstream = self.parts = self.stream = None
+        self.upstream = self.parts = self.stream = self.first = None
         self.status = self.size = 0
         if self.hedge_timer is not None:
             self.hedge_timer.cancel()
@@ -256,10 +227,16 @@ class Attempts:
         if self.hedge is not None and self.hedge.take_over():
             return
         if self._go_on():
+            endpoint = self.endpoints[self.index]
             self.index += 1
-            self._attempt(self.endpoints[self.index - 1])
+            if record.attempts % MOST_NESTED:
+                self._attempt(endpoint)
+            else:
+                self.gateway.loop.call_soon(self._attempt_afresh, endpoint)
             return
         error = failed.error
+        if target is not None:
+            error.message = target.hide(error.message)
         if record.attempts > 1:
             error.metadata["attempts"] = record.reasons
         outcome = "timeout" if error.kind == "upstream_timeout" else "upstream_error"

@@ -21,8 +21,6 @@ LAST_WORDS_S = 0.05  # that a provider's answer is still listened to when the ca
 class Exchange(Answering):
     """Callbacks from the caller's connection, and the end."""
 
-    __slots__ = ()
-
     # --- from the caller ----------------------------------------------------------------------
 
     def client_gone(self) -> None:
@@ -46,8 +44,9 @@ class Exchange(Answering):
         if stream is not None:
             usage = settling.so_far(self.record, stream)
             self.record.finish_reason = stream.finish
-        elif self.upstream is not None:  # the provider has read the prompt
-            usage = settling.estimate(self.record, 0)
+        elif self.upstream is not None:
+            if self.status in (0, 200):  # the provider has read the prompt
+                usage = settling.estimate(self.record, 0)
         elif self.target is not None:
             self.target.origin.forget(self.first or self)
         if self.endpoint.engine is not None:

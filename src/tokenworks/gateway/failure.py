@@ -14,6 +14,7 @@ from tokenworks.wire.peek import peek
 CALLERS_FAULT = (400, 413, 422)
 # Nobody at the provider has worked on it, or it is the key that is refused: another key may do.
 OF_THE_KEY = ("rate_limited", "auth", "payment")
+ASKS_FOR_REST = ("rate_limited", "overloaded")
 _KINDS = {
     401: "auth",
     402: "payment",
@@ -108,7 +109,9 @@ def of_status(provider: str, status: int, retry_after_header: bytes, body: bytes
 
 def note(target: Target, key: str, failed: Failure, now: float) -> None:
     """Tell the endpoint's vitals and the key's what happened."""
-    kind, rest_s = failed.kind, failed.error.retry_after_s
+    kind = failed.kind
+    # Where nobody has answered, what the caller is told of when to come back is no wish of the endpoint's.
+    rest_s = failed.error.retry_after_s if kind in ASKS_FOR_REST else None
     if kind == RESTING:
         return
     if not kind:  # the request was at fault, or nothing was sent
@@ -127,7 +130,7 @@ def note(target: Target, key: str, failed: Failure, now: float) -> None:
     elif rest_s is None:
         target.vitals.failed(kind, now)
     else:  # until the first of them is back
-        failed.error.retry_after_s = keyring.wait_s()
+        failed.error.retry_after_s = math.ceil(keyring.wait_s())
         target.vitals.failed(kind, now, keyring.wait_s())
 
 

@@ -158,7 +158,11 @@ class Gateway:
         fields = asked.fields
         endpoints: Sequence[Endpoint] = self.catalog.find(asked.model)
         plan = None
-        if way.planned and way.wire == pairs.COUNT and self._guess_count(asked, reply, record, started):
+        if (
+            way.planned
+            and way.wire == pairs.COUNT
+            and self._guess_count(asked, caller, reply, record, started)
+        ):
             return
         if (
             not caller.ordinary
@@ -178,7 +182,7 @@ class Gateway:
                 plan.cache_key = key_of(caller.key.id, way.wire, body)
                 plan.collected = [] if record.stream else None
                 plan.head_lines = b"x-openrouter-cache-status: MISS\r\n"
-        Exchange(self, way, reply, asked, record, endpoints, started, plan).begin()
+        Exchange(self, way, reply, asked, record, endpoints, endpoints[0], started, plan).begin()
 
     def refuse(
         self, error: TokenworksError, way: Way, reply: ClientConnection, record: Record, started: int
@@ -191,11 +195,15 @@ class Gateway:
         self.journal.append(record)
         reply.fail(error, way.render)
 
-    def _guess_count(self, asked: Asked, reply: ClientConnection, record: Record, started: int) -> bool:
+    def _guess_count(
+        self, asked: Asked, caller: Caller, reply: ClientConnection, record: Record, started: int
+    ) -> bool:
         """Estimate the tokens of a request where nobody who serves its model counts them."""
         endpoints, _ = self.chooser.find(asked.model)
         if not endpoints or any(self.targets.serves(each, pairs.COUNT) for each in endpoints):
             return False
+        if caller.key is self._local and not any(each.engine for each in endpoints):
+            return False  # without a key only of models that run here; the choice says so
         tokens = max(1, record.uncached_input_tokens)
         record.model, record.provider = endpoints[0].model, "local"
         record.uncached_input_tokens = 0

@@ -22,6 +22,8 @@ from tokenworks.wire.replay import QUIRKS
 MAX_KEPT = 4096
 MESSAGES_VERSION = "2023-06-01"  # of the messages wire, where configuration names no other
 _LENGTH = b"content-length: "
+HIDDEN = "…"
+SECRET_CHARS = 16  # a configured header as long as this may hold a secret
 
 
 class Target:
@@ -39,6 +41,7 @@ class Target:
         "origin",
         "pair",
         "replays",
+        "secrets",
         "upstream_id",
         "vitals",
         "wire",
@@ -63,7 +66,14 @@ class Target:
         self.maker = Maker(endpoint.upstream_id, endpoint.max_output_tokens, frozenset(endpoint.quirks))
         self.replays = not QUIRKS.isdisjoint(endpoint.quirks)  # reasoning must come back to it
         self.upstream_id = raw(endpoint.upstream_id)
+        self.secrets: tuple[str, ...] = ()  # what ``hide`` hides
         self.vitals: Any = None
+
+    def hide(self, said: str) -> str:
+        """``said`` by the provider, for a caller: some repeat in a complaint the key that they were sent."""
+        for secret in self.secrets:
+            said = said.replace(secret, HIDDEN)
+        return said
 
     def head_with(self, key: str, extra: bytes = b"") -> bytes:
         """The head with the key of this name and ``extra`` header lines; ends behind "content-length: "."""
@@ -155,21 +165,18 @@ class Targets:
         if found is None:
             raise BadRequest(f"{provider.name} offers nothing that could answer this kind of request")
         wire, base_url, path = found
-        url = urlsplit(base_url)
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ConfigError(f"provider {provider.name}: base_url {base_url!r} is no http(s) URL")
-        tls = url.scheme == "https"
+        tls, hostname, port, prefix = _parts(provider, base_url)
         origin = self.pool.origin(
-            url.hostname,
-            url.port or (443 if tls else 80),
+            hostname,
+            port or (443 if tls else 80),
             tls=tls,
             allow_private=provider.allow_private,
             ca_file=ca_file,
         )
-        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+        host = f"[{hostname}]" if ":" in hostname else hostname
         lines = [
-            f"POST {url.path.rstrip('/')}{path} HTTP/1.1",
-            f"host: {host if url.port is None else f'{host}:{url.port}'}",
+            f"POST {prefix}{path} HTTP/1.1",
+            f"host: {host if port is None else f'{host}:{port}'}",
             f"user-agent: tokenworks/{__version__}",
             "accept: application/json, text/event-stream",
             "accept-encoding: identity",
@@ -177,9 +184,25 @@ class Targets:
         ]
         heads = {name: _head(provider, wire, lines, secret) for name, secret in keys.items()}
         target = Target(endpoint, wire, pair(caller, wire), origin, heads, keyring)
+        target.secrets = tuple(filter(None, keys.values())) + tuple(
+            value for _, value in provider.headers if len(value) >= SECRET_CHARS
+        )
         if self._vitals is not None:
             target.vitals = self._vitals(endpoint)
         return target
+
+
+def _parts(provider: Provider, base_url: str) -> tuple[bool, str, int | None, str]:
+    """Whether ``base_url`` is https, its host, port and path. Raises ConfigError for what is no such URL."""
+    complaint = f"provider {provider.name}: base_url {base_url!r} is no http(s) URL"
+    try:
+        url = urlsplit(base_url)
+        port = url.port
+    except ValueError:  # brackets or a port that can't be
+        raise ConfigError(complaint) from None
+    if url.scheme not in ("http", "https") or not url.hostname or " " in url.hostname + url.path:
+        raise ConfigError(complaint)
+    return url.scheme == "https", url.hostname, port, url.path.rstrip("/")
 
 
 def _head(provider: Provider, wire: str, lines: Sequence[str], secret: str) -> bytes:
@@ -193,4 +216,8 @@ def _head(provider: Provider, wire: str, lines: Sequence[str], secret: str) -> b
     lines += [f"{name}: {value}" for name, value in provider.headers]
     if any("\r" in line or "\n" in line for line in lines):
         raise ConfigError(f"provider {provider.name}: a header or key contains a line break")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n" + _LENGTH
+    try:
+        return "\r\n".join(lines).encode("latin-1") + b"\r\n" + _LENGTH
+    except UnicodeEncodeError:
+        fault = "a header, key or base_url has a character that no header can carry"
+        raise ConfigError(f"provider {provider.name}: {fault}") from None

@@ -86,8 +86,8 @@ class Vitals:
     """
 
     __slots__ = (
-        "_day",
         "_amiss",
+        "_day",
         "_half_hour",
         "_heard_at",
         "_minute",
