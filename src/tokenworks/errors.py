@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any, ClassVar
 
+MAX_MESSAGE = 2000  # characters; what a message repeats of a request may be as long as that
+
 
 class TokenworksError(Exception):
     """Base of the tree. ``str(error)`` is one line that names the fix where there is one."""
@@ -18,6 +20,8 @@ class TokenworksError(Exception):
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **metadata: Any) -> None:
+        if len(message) > MAX_MESSAGE:  # the fix stands at its end
+            message = f"{message[: MAX_MESSAGE // 2]} ... {message[-MAX_MESSAGE // 4 :]}"
         message = " ".join(message.split()) if "\n" in message or "\r" in message else message
         super().__init__(message)
         self.message = message  # one line

@@ -310,10 +310,7 @@ async def test_an_answer_that_came_to_nothing_costs_nothing(
             assert bool(told["cost"]) is charged
 
 
-COUNTED = pytest.mark.xfail(strict=False, reason="the relay of chat counts the complaint itself as output")
-
-
-@pytest.mark.parametrize("caller", [pytest.param(CHAT, marks=COUNTED), MESSAGES, RESPONSES])
+@pytest.mark.parametrize("caller", [CHAT, MESSAGES, RESPONSES])
 async def test_an_error_before_any_output_costs_nothing(door: Make, caller: str) -> None:
     """The stream began, so nobody else can be asked; there is nothing to pay for either."""
     fault = Fault(kind="error_event", after_chunk=1, message="overloaded")

@@ -5,6 +5,7 @@ Nothing crashes, nobody waits for ever, and there is one record of everything.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import itertools
 import json
@@ -15,11 +16,12 @@ from typing import Any
 import pytest
 from mutations import REPLACEMENTS, at, encoded, paths, replaced, without
 from raw_provider import EVENTS, Asked, Sent
-from siege import CHAT, MESSAGES, PROVIDERS, RESPONSES, SAME, Met, Siege, besieged, complaint
+from siege import CHAT, MESSAGES, PROVIDERS, RESPONSES, SAME, Met, Siege, besieged, complaint, obliging
 from wire_answers import scripted_stream, scripted_whole
 
 from tokenworks.providers.scripted.reply import Reply, Tokens, ToolCall
 from tokenworks.wire import sse
+from tokenworks.wire.translated import Translated, TranslatedWhole
 
 RICH = Reply(
     reasoning="Paris is.",
@@ -399,3 +401,29 @@ async def test_an_error_page_without_an_end(tmp_path: Path) -> None:
             body = {"model": "acme/chat", **CALLERS["/v1/chat/completions"]}
             met = await siege.post("/v1/chat/completions", json.dumps(body).encode())
             assert (met.heard.status, complaint("/v1/chat/completions", met)) == (told, "")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_mistake_of_ours_ends_the_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    """The caller is cut off instead of waiting for ever, and there is a record."""
+
+    def wrong(*_: object) -> None:
+        raise AttributeError("a mistake")
+
+    monkeypatch.setattr(Translated, "feed", wrong)
+    monkeypatch.setattr(TranslatedWhole, "render", wrong)
+    async with besieged(tmp_path / "home", obliging) as siege:
+        body = {
+            "model": "acme/messages",
+            "messages": [{"role": "user", "content": "hi"}],
+            "stream": stream,
+        }
+        started = asyncio.get_running_loop().time()
+        met = await siege.post("/v1/chat/completions", json.dumps(body).encode())
+        assert met.heard.status == 0 and asyncio.get_running_loop().time() - started < 1
+        await asyncio.sleep(0.2)
+        assert len(siege.door.records()) == 1
+        assert "a mistake" in str(siege.mishaps)
+        siege.mishaps.clear()

@@ -46,6 +46,14 @@ class Answering(Attempts):
         return plan.telling(self)
 
     def answer_data(self, data: bytes, end: bool) -> None:
+        try:
+            self._take(data, end)
+        except BaseException:  # a mistake of ours: nobody else would ever end this request
+            self._cancel()
+            self.reply.transport.abort()
+            raise
+
+    def _take(self, data: bytes, end: bool) -> None:
         if self.gone:
             self._last_words(data, end)
             return

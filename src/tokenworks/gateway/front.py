@@ -14,8 +14,7 @@ from tokenworks.config.settings import Settings
 from tokenworks.engines.link import EngineLink
 from tokenworks.engines.manager import EngineState
 from tokenworks.errors import TokenworksError, Unauthorized, Unavailable
-from tokenworks.gateway import hedge
-from tokenworks.gateway.attempts import SSE_HEAD, Attempts
+from tokenworks.gateway.attempts import SSE_HEAD
 from tokenworks.gateway.cache import Entry, ResponseCache, key_of
 from tokenworks.gateway.caller import MAX_LABEL, Caller
 from tokenworks.gateway.choice import PLANNED, Chooser
@@ -35,7 +34,6 @@ from tokenworks.plans.keys import Key, KeyBook
 from tokenworks.providers.target import Target, Targets
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.health import Health
-from tokenworks.routing.hedge import hedge_after
 from tokenworks.schema import Endpoint
 from tokenworks.wire import pairs
 from tokenworks.wire.pairing import Asked
@@ -45,7 +43,6 @@ from tokenworks.wire.replay import QUIRKS
 log = logging.getLogger(__name__)
 
 AFFINITIES = 10_000  # sessions that one worker keeps to their endpoints
-HEDGE_FALLBACK_S = 10.0  # before enough is known of an endpoint
 NO_KEY = b"keyless"  # no key, said by clients that must send something
 _LOCAL_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
 
@@ -212,14 +209,6 @@ class Gateway:
         self.journal.append(record)
         reply.send(200, JSON_TYPE + b"x-tokenworks-estimated: true\r\n", b'{"input_tokens":%d}' % tokens)
         return True
-
-    def hedge_later(self, exchange: Attempts) -> None:
-        """Begin a second attempt beside a slow first one when its time has come."""
-        target = exchange.target
-        assert target is not None
-        after = hedge_after(target.vitals, self.hedge_percentile, HEDGE_FALLBACK_S, self.loop.time())
-        if after is not None:
-            self.loop.call_later(after, hedge.start, exchange)
 
     # --- the response cache -------------------------------------------------------------------
 

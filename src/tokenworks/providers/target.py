@@ -64,7 +64,8 @@ class Target:
         self.head = next(iter(heads.values()))  # of the request, ends behind "content-length: "
         self.keyring = keyring
         self.maker = Maker(endpoint.upstream_id, endpoint.max_output_tokens, frozenset(endpoint.quirks))
-        self.replays = not QUIRKS.isdisjoint(endpoint.quirks)  # reasoning must come back to it
+        # Reasoning must come back to it.
+        self.replays = pair.converses and not QUIRKS.isdisjoint(endpoint.quirks)
         self.upstream_id = raw(endpoint.upstream_id)
         self.secrets: tuple[str, ...] = ()  # what ``hide`` hides
         self.vitals: Any = None

@@ -61,9 +61,11 @@ _PATHS = {CHAT: "/chat/completions", MESSAGES: "/v1/messages", RESPONSES: "/resp
 
 
 class Pair:
-    """One caller's wire and one provider's. ``same``: bytes pass through."""
+    """One caller's wire and one provider's. ``same``: bytes pass through. ``converses``: answers are turns
+    of a conversation, no vectors or counts."""
 
     same = True
+    converses = True
 
     def wanting(self, asked: Asked, maker: Maker) -> list[str]:
         """Names, see ``replay``, of the tool calls in the request that lack what led to them.
@@ -97,6 +99,7 @@ class Relay(Pair):
     def __init__(self, whole: Callable[[bytes], Whole], stream: Callable[[Telling], Stream] | None) -> None:
         self._whole = whole
         self._stream = stream
+        self.converses = stream is not None
 
     def body(
         self, asked: Asked, maker: Maker, upstream_id: msgspec.Raw, recall: Recall | None = None

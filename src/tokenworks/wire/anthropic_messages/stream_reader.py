@@ -33,11 +33,11 @@ _decode = msgspec.json.Decoder(StreamEvent).decode
 class _Open:
     """A block under way. A call keeps the ``arguments`` that came with its start until pieces come."""
 
-    __slots__ = ("arguments", "number", "pieces", "tool")
+    __slots__ = ("arguments", "kind", "number", "pieces")
 
-    def __init__(self, tool: bool = False, arguments: str = "") -> None:
+    def __init__(self, kind: type[Event] | None = None, arguments: str = "") -> None:
         self.number = -1  # given with the first piece: one that stays empty is none
-        self.tool = tool
+        self.kind = kind  # of its pieces, all the same; None before the first
         self.arguments = arguments
         self.pieces = False
 
@@ -114,30 +114,38 @@ class Reader:
 
     def _begin(self, index: int, block: Block, out: list[Event]) -> None:
         kind = block.type
+        self._close(index, out)  # where the provider left out the end of another
         if kind == "tool_use":
-            opened = self.open[index] = _Open(tool=True, arguments=arguments_of(block.input))
+            opened = self.open[index] = _Open(ToolPiece, arguments_of(block.input))
             out.append(ToolPiece(self._number(opened), "", block.id or new_call_id(), block.name or ""))
         elif kind in ("text", "thinking", "redacted_thinking"):
             opened = self.open[index] = _Open()
             if block.text:
+                opened.kind = TextPiece
                 out.append(TextPiece(self._number(opened), block.text))
             elif block.thinking or block.signature or block.data:
                 thinking, signature, data = block.thinking or "", block.signature or "", block.data or ""
+                opened.kind = ThinkingPiece
                 number = self._number(opened)
                 out.append(ThinkingPiece(number, thinking, signature, data, format=MESSAGES))
 
     def _delta(self, index: int, delta: Ending, out: list[Event]) -> None:
         block = self.open.get(index)
         if delta.partial_json:
-            if block is not None and block.tool:
+            if block is not None and block.kind is ToolPiece:
                 block.pieces = True
                 out.append(ToolPiece(block.number, delta.partial_json))
             return
         text, thinking, signature = delta.text, delta.thinking, delta.signature
         if not text and not thinking and not signature:
             return
+        kind = TextPiece if text else ThinkingPiece
+        if block is not None and block.kind not in (None, kind):  # what can't belong to it is one of its own
+            self._close(index, out)
+            block = None
         if block is None:  # the provider left out its start
             block = self.open[index] = _Open()
+        block.kind = kind
         number = block.number if block.number >= 0 else self._number(block)
         if text:
             out.append(TextPiece(number, text))
@@ -153,7 +161,7 @@ class Reader:
         block = self.open.pop(index, None)
         if block is None or block.number < 0:
             return
-        if block.tool and not block.pieces:
+        if block.kind is ToolPiece and not block.pieces:
             out.append(ToolPiece(block.number, block.arguments or "{}"))
         out.append(BlockEnd(block.number))
 

@@ -249,7 +249,8 @@ class ChatStream:
 
     def _closely(self, data: bytes) -> bytes:
         kept = []
-        for event in sse.events(data):
+        found = list(sse.events(data))
+        for number, event in enumerate(found):
             body = sse.payload(event)
             if body is None:
                 kept.append(event)
@@ -260,6 +261,7 @@ class ChatStream:
             else:
                 event = self._look(event, body)
                 if self.error:
+                    self.events -= len(found) - number  # neither it nor what follows is output
                     break
                 kept.append(event)
         return b"".join(kept)
