@@ -129,6 +129,7 @@ class Gateway:
             record.requested_model = asked.model[:MAX_LABEL]
             if "@" in asked.model:
                 asked = self.chooser.with_preset(asked, way)
+                record.requested_model = asked.model[:MAX_LABEL]
             record.stream = asked.stream
             self._label(record, asked.fields)
             record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN

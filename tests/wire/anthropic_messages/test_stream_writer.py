@@ -148,8 +148,8 @@ def test_a_stream_that_does_not_say_why_it_ends() -> None:
 
 
 def test_the_usage_is_told_with_the_end() -> None:
-    last = made(UsageTold(Usage(1)), Started(), Stopped("stop"), USAGE, extra={"x": raw([1])})[-2]
-    assert last["x"] == [1]
+    *_, last, end = made(UsageTold(Usage(1)), Started(), Stopped("stop"), USAGE, extra={"x": raw([1])})
+    assert end["x"] == [1] and "x" not in last
     usage = last["usage"]
     assert (usage["input_tokens"], usage["output_tokens"]) == (10, 7)
     assert (usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"]) == (5, 2)
