@@ -65,7 +65,23 @@ def of(model: str, **more: Any) -> dict[str, Any]:
     return {**chat("hello"), "model": f"acme/{model}", **more}
 
 
+def message(model: str, **more: Any) -> dict[str, Any]:
+    """A request for a message."""
+    return of(model, max_tokens=100, **more)
+
+
+def response(model: str, **more: Any) -> dict[str, Any]:
+    """A request for a response."""
+    return {"model": f"acme/{model}", "input": "hello", **more}
+
+
 CHECKS = [
+    Check("post /messages", "/messages", 200, body=message("fast")),
+    Check("post /messages", "/messages", 400, body=message("none")),
+    Check("post /responses", "/responses", 200, body=response("fast")),
+    Check("post /responses", "/responses", 400, body=response("none")),
+    Check("post /embeddings", "/embeddings", 200, body=response("fast")),
+    Check("post /embeddings", "/embeddings", 400, body=response("none")),
     Check("get /models", "/models"),
     Check("get /models", "/models?limit=1&offset=1&sort=newest&client_version=1.0.0"),
     Check("get /models", "/models?limit=0", 400),
@@ -118,6 +134,8 @@ class Stream(NamedTuple):
 
 
 STREAMS = [
+    Stream("post /messages", "/messages", message("fast", stream=True), data_only=False),
+    Stream("post /responses", "/responses", response("fast", stream=True)),
     Stream("post /chat/completions", "/chat/completions", of("fast", stream=True)),
     Stream(
         "post /chat/completions",

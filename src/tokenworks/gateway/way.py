@@ -35,7 +35,7 @@ class Way:
 
 
 def _messages_error(error: TokenworksError) -> bytes:
-    return error_body(error.status, error.message)
+    return error_body(error.status, error.message, None)
 
 
 CHAT = Way(pairs.CHAT, "chat", ChatRequest)

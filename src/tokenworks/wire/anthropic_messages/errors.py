@@ -23,9 +23,12 @@ def error_type(status: int) -> str:
     return _TYPES.get(status, "api_error")
 
 
-def error_body(status: int, message: str, request_id: str = "") -> bytes:
-    """The body of an error answer, and the data of an ``error`` event."""
+def error_body(status: int, message: str, request_id: str | None = "") -> bytes:
+    """The body of an error answer, and the data of an ``error`` event.
+
+    An answer has a ``request_id``, None where there is none; an event has no such field (empty).
+    """
     body: dict[str, object] = {"type": "error", "error": {"type": error_type(status), "message": message}}
-    if request_id:
+    if request_id != "":
         body["request_id"] = request_id
     return _encode(body)
