@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenworks.catalog.prices import UNKNOWN_PRICE
+from tokenworks.catalog.prices import UNKNOWN_PRICE, is_free
 from tokenworks.errors import render
-from tokenworks.routing.eligible import MAX_NAMED, Excluded, eligible, is_free, names, refusal, unsupported
+from tokenworks.routing.eligible import MAX_NAMED, Excluded, eligible, names, refusal, unsupported
 from tokenworks.routing.need import Need
 from tokenworks.routing.wishes import NONE, MaxPrice, Wishes
 from tokenworks.schema import Endpoint, Price, PriceTier, Provider

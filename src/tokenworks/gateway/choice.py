@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from tokenworks.catalog.load import Catalog
+from tokenworks.catalog.prices import is_free
 from tokenworks.config.settings import RoutingSettings
 from tokenworks.errors import BadRequest, TokenworksError, Unauthorized, UnknownModel
 from tokenworks.gateway.caller import MAX_LABEL, Caller
@@ -21,7 +22,6 @@ from tokenworks.providers.target import Targets
 from tokenworks.routing import variant, wishes
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.choose import choose
-from tokenworks.routing.eligible import is_free
 from tokenworks.routing.health import Health
 from tokenworks.routing.need import Need
 from tokenworks.schema import Endpoint

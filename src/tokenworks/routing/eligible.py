@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from tokenworks.catalog.parameters import VOCABULARY
-from tokenworks.catalog.prices import UNKNOWN_PRICE
+from tokenworks.catalog.prices import UNKNOWN_PRICE, is_free
 from tokenworks.errors import BadRequest, TokenworksError
 from tokenworks.routing.need import Need
 from tokenworks.routing.wishes import NONE, MaxPrice, Wishes
@@ -76,17 +76,6 @@ def refusal(excluded: Sequence[Excluded]) -> TokenworksError:
     ]
     text = f"no endpoint of {' or '.join(models)} may serve this request: {'; '.join(reasons)}"
     return BadRequest(text, excluded_by=told)
-
-
-def is_free(price: Price) -> bool:
-    """Nothing is charged, and that is known."""
-    return (
-        price.id != UNKNOWN_PRICE.id
-        and not price.input_mtok
-        and not price.output_mtok
-        and not price.request_usd
-        and not any(tier.input_mtok or tier.output_mtok for tier in price.tiers)
-    )
 
 
 def _called(each: Excluded, models: Collection[str]) -> str:
