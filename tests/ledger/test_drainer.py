@@ -12,8 +12,10 @@ import pytest
 from tokenworks.ledger import sqlite_file
 from tokenworks.ledger.claims import listed
 from tokenworks.ledger.drainer import Drainer
+from tokenworks.ledger.gateway_id import gateway_id
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
+from tokenworks.ledger.limit_rows import Want
 from tokenworks.ledger.sqlite import SqliteStore
 
 # Forks drainers one after the other and kills each at a random moment, until one ends by itself.
@@ -78,26 +80,47 @@ class Mortal:
 
 
 def dead_worker(folder: Path, make, worker: str, *, settled: int, open_: int) -> list[str]:
-    """Files of a worker that ended: rotated journals, slots that are settled, open or being replaced."""
+    """Files of a worker that ended: rotated journals, slots that are settled, open or being replaced.
+
+    A request reserves 10 of account 1 and is charged 7 of it; one that is being replaced reserves 12.
+    """
     journal = Journal(folder, worker, fsync="never", max_bytes=1500)
     slots = InFlight(folder, worker, slots=8)
     ids = []
     for number in range(settled + open_):
-        record = make(outcome="", output_tokens=0)
+        record = make(outcome="", output_tokens=0, charges=(1, 0, 10))
         ids.append(record.id)
         slot = slots.open(record)
         slots.touch(slot, 3)
         if number < settled:
-            record.outcome = "ok"
+            record.outcome, record.charges = "ok", (1, 0, 7)
             journal.append(record)
             if number != settled - 1:  # killed between the append and the release
                 slots.release(slot)
         elif number == settled:  # killed while replacing
-            record.provider = "beta"
+            record.provider, record.charges = "beta", (1, 0, 12)
             slots.open(record)
     journal.close()
     slots.close()
     return ids
+
+
+def charged(settled: int, open_: int) -> int:
+    """What the requests of such a ``dead_worker`` count."""
+    return 7 * settled + 10 * open_ + (2 if open_ else 0)
+
+
+def leased(store, *holders: str, amount: int = 500) -> None:
+    """Each of ``holders`` holds ``amount`` of account 1."""
+    for holder in holders:
+        want = Want(1, "l_1", "k_1", 10**9, 0, amount, amount)
+        assert store.lease(holder, [want], {}, (), 1).given[0].amount == amount
+
+
+def stands(store) -> tuple[int, int]:
+    """What is spent and what is leased of account 1."""
+    [row] = store.standings()
+    return row.spent, row.leased
 
 
 def recount(path: Path) -> None:
@@ -120,16 +143,19 @@ def ids_in(path: Path) -> Counter[str]:
 
 def test_dying_between_any_two_steps_neither_loses_nor_doubles(tmp_path: Path, make, caplog) -> None:
     pristine = tmp_path / "pristine"
-    ids = dead_worker(pristine, make, "a", settled=12, open_=3) + dead_worker(
-        pristine, make, "b", settled=0, open_=2
-    )
+    gateway = gateway_id(pristine)
+    ids = dead_worker(pristine, make, f"{gateway}-w0", settled=12, open_=3)
+    ids += dead_worker(pristine, make, f"{gateway}-w1", settled=0, open_=2)
+    gone = f"{gateway}-w9"  # who died before the drainer released its leases
+    spent = charged(12, 3) + charged(0, 2)
     deaths = 0
-    for dies_at in range(1, 200):
+    for dies_at in range(1, 300):
         home = tmp_path / str(dies_at)
         folder, path = home / "journal", home / "ledger.db"
         shutil.copytree(pristine, folder)
         store = SqliteStore(str(path))
         store.migrate()
+        leased(store, f"{gateway}-w0", f"{gateway}-w1", gone, "other-w0")
         with pytest.MonkeyPatch.context() as patch:
             drainer = Drainer(folder, Mortal(store, patch, dies_at))
             try:
@@ -139,10 +165,15 @@ def test_dying_between_any_two_steps_neither_loses_nor_doubles(tmp_path: Path, m
             except Dying:
                 deaths, alive = deaths + 1, False
         drainer.close()
+        names = {file.worker for file in listed(folder)}
+        assert names <= set(store.lease_holders("")), "nobody is released of whom there are files"
+        assert sum(stands(store)) <= 2000, "and nothing is free that might still be charged"
         after = Drainer(folder, store)
         after.drain_once()
         after.recover()
         after.close()
+        assert stands(store) == (spent, 500), f"died at step {dies_at}"
+        assert store.lease_holders("") == ["other-w0"]
         store.close()
         assert ids_in(path) == Counter(ids), f"died at step {dies_at}"
         recount(path)
@@ -157,13 +188,18 @@ def test_dying_between_any_two_steps_neither_loses_nor_doubles(tmp_path: Path, m
 
 def test_drainers_killed_at_random_neither_lose_nor_double(tmp_path: Path, make, store) -> None:
     folder, path = tmp_path / "journal", tmp_path / "ledger.db"
-    ids = [i for w in range(12) for i in dead_worker(folder, make, f"w{w}", settled=60, open_=5)]
+    gateway = gateway_id(folder)
+    names = [f"{gateway}-w{number}" for number in range(12)]
+    leased(store, *names, "other-w0")
+    ids = [i for name in names for i in dead_worker(folder, make, name, settled=60, open_=5)]
     seed = random.randrange(10**9)
     command = [sys.executable, "-c", KILLED, str(folder), str(path), str(seed)]
     kills = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=60).stdout
     assert ids_in(path) == Counter(ids), seed
     recount(path)
     assert listed(folder) == []
+    assert stands(store) == (12 * charged(60, 5), 500)
+    assert store.lease_holders("") == ["other-w0"]
     assert int(kills) > 0
 
 
@@ -185,6 +221,98 @@ def test_what_was_cut_short_is_recorded_as_killed(tmp_path: Path, make, store) -
     assert store.generation(final.id) == final
     assert len(told) == 3
     assert listed(folder) == []
+
+
+def test_what_a_killed_request_had_reserved_is_spent_and_then_all_else_is_free(
+    tmp_path: Path, make, store, monkeypatch
+) -> None:
+    folder = tmp_path / "journal"
+    leased(store, "w")
+    dead_worker(folder, make, "w", settled=3, open_=2)
+    seen: list[tuple[list[object], tuple[int, int], int]] = []
+    real = store.release_leases
+
+    def release(holder: str) -> int:
+        seen.append((listed(folder), stands(store), store.totals().requests))
+        return real(holder)
+
+    monkeypatch.setattr(store, "release_leases", release)
+    drainer = Drainer(folder, store)
+    assert drainer.bury("w") == 2
+    assert seen == [([], (charged(3, 2), 500 - charged(3, 2)), 5)], "the release comes last"
+    assert stands(store) == (charged(3, 2), 0)
+    assert drainer.bury("w") == drainer.recover() == 0
+    assert stands(store) == (charged(3, 2), 0)
+
+
+def test_a_request_settled_and_still_in_its_slot_is_charged_what_it_used(tmp_path: Path, make, store) -> None:
+    folder = tmp_path / "journal"
+    leased(store, "w")
+    dead_worker(folder, make, "w", settled=1, open_=0)
+    assert Drainer(folder, store).recover() == 0
+    assert stands(store) == (7, 0)
+
+
+def test_only_the_dead_of_this_folder_lose_their_leases(tmp_path: Path, make, store) -> None:
+    folder = tmp_path / "journal"
+    gateway = gateway_id(folder)
+    living, dead, gone = (f"{gateway}-w{number}" for number in range(3))
+    other = [f"{int(gateway, 16) ^ 1:08x}-w0", gateway, f"{gateway}0-w1", "w0"]
+    leased(store, living, dead, gone, *other)
+    journal, slots = Journal(folder, living, fsync="never"), InFlight(folder, living, slots=4)
+    dead_worker(folder, make, dead, settled=1, open_=0)
+    drainer = Drainer(folder, store)
+    drainer.bury(living)
+    drainer.drain_once()
+    assert len(store.lease_holders("")) == 7
+    drainer.recover()
+    assert store.lease_holders("") == sorted([living, *other])
+    assert store.leases_of(living) == {1: 500}
+    journal.close()
+    slots.close()
+    drainer.bury(living)
+    assert store.lease_holders("") == sorted(other)
+
+
+def test_a_worker_that_starts_meanwhile_keeps_its_lease(tmp_path: Path, make, store, monkeypatch) -> None:
+    folder = tmp_path / "journal"
+    name = f"{gateway_id(folder)}-w1"
+    files: list[InFlight] = []
+    real = store.lease_holders
+
+    def starts(prefix: str) -> list[str]:
+        if not files:
+            files.append(InFlight(folder, name, slots=4))
+            leased(store, name)
+        return real(prefix)
+
+    monkeypatch.setattr(store, "lease_holders", starts)
+    drainer = Drainer(folder, store)
+    drainer.recover()
+    assert store.leases_of(name) == {1: 500}
+    files[0].close()
+    drainer.recover()
+    assert store.leases_of(name) == {}
+
+
+def test_leases_wait_for_journals_that_can_not_be_drained(tmp_path: Path, make, store, monkeypatch) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_S", 0.01)
+    folder = tmp_path / "journal"
+    name = f"{gateway_id(folder)}-w1"
+    leased(store, name)
+    dead_worker(folder, make, name, settled=3, open_=1)
+    impatient = SqliteStore(str(tmp_path / "ledger.db"))
+    drainer = Drainer(folder, impatient)
+    locker = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    drainer.recover()
+    drainer.bury(name)
+    assert stands(store) == (0, 500)
+    locker.execute("ROLLBACK")
+    locker.close()
+    drainer.recover()
+    assert stands(store) == (charged(3, 1), 0)
+    impatient.close()
 
 
 def test_a_living_worker_is_drained_but_never_buried(tmp_path: Path, make, store) -> None:

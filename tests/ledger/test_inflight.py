@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tokenworks.ledger.inflight import HEADER_BYTES, InFlight, read_slots
+from tokenworks.ledger.record import MAX_CHARGE
 
 
 def seen(flight: InFlight) -> dict[str, int]:
@@ -76,7 +77,7 @@ def test_growing_where_there_is_no_room_refuses_and_harms_nothing(tmp_path: Path
 
 def test_its_blocks_are_taken_at_once(tmp_path: Path) -> None:
     flight = InFlight(tmp_path, "w", slots=1000)
-    assert flight.path.stat().st_blocks * 512 >= 1000 * 512
+    assert flight.path.stat().st_blocks * 512 >= 1000 * 768
     flight.close()
 
 
@@ -101,6 +102,21 @@ def test_long_and_hostile_strings_are_cut_to_the_slot(tmp_path: Path, make) -> N
     neighbour = make()
     flight.open(neighbour)
     assert set(seen(flight)) == {record.id, neighbour.id}
+    flight.close()
+
+
+def test_what_is_reserved_is_never_cut(tmp_path: Path, make) -> None:
+    flight = InFlight(tmp_path, "w", slots=4)
+    charges = tuple(n for number in range(24) for n in (MAX_CHARGE - number, 1_764_000_000, MAX_CHARGE))
+    record = make(app="a" * 900, session="🙂" * 900, model="m" * 900, charges=charges)
+    slot = flight.open(record)
+    record.charges = charges[3:]
+    flight.update(slot, record)
+    [(found, _)] = read_slots(flight.path.read_bytes()).open
+    assert (found.id, found.charges) == (record.id, charges[3:])
+    with pytest.raises(ValueError, match="does not fit"):
+        flight.open(make(charges=charges * 2))
+    assert flight.count() == 1
     flight.close()
 
 

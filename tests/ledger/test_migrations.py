@@ -71,13 +71,13 @@ def test_money_and_tokens_can_only_be_whole_numbers(store, make) -> None:
         connection.execute("UPDATE day_model SET cost_nano_usd = 'x'")
 
 
-def old(path: Path, *statements: tuple[str, tuple[object, ...]]) -> None:
-    """A store as the first released version made it, with ``statements`` done to it."""
+def old(path: Path, *statements: tuple[str, tuple[object, ...]], schema: int = 1) -> None:
+    """A store as an older version made it, with ``statements`` done to it."""
     connection = sqlite3.connect(path)
     with connection:
-        for statement in STEPS[0]:
+        for statement in (statement for step in STEPS[:schema] for statement in step):
             connection.execute(statement)
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {schema}")
         for sql, values in statements:
             connection.execute(sql, values)
     connection.close()
@@ -109,8 +109,61 @@ def test_a_store_of_the_first_version_goes_on_with_all_it_had(tmp_path: Path, ma
     store.close()
 
 
-def test_a_migrated_store_is_a_new_one(tmp_path: Path) -> None:
-    old(tmp_path / "old.db")
+def test_a_store_of_the_second_version_keeps_its_keys(tmp_path: Path, make) -> None:
+    path = tmp_path / "ledger.db"
+    insert = (
+        "INSERT INTO keys"
+        " (id, name, role, hint, created_us, revoked_us, digest, updated_us, expires_us, disabled)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?)"
+    )
+    keys = [
+        ("k_1", "alice", "member", "tw-abc…wxyz", 5, None, b"1" * 32, 7, 99, 1),
+        ("k_2", "bob", "admin", "tw-abc…wxyz", 6, 9, b"2" * 32, 9, None, 0),
+    ]
+    sealed = ("INSERT INTO provider_keys VALUES ('pk_1','acme','a',1.5,?,'…',3,0)", (b"sealed",))
+    states = ("INSERT INTO states VALUES ('s', 'i', 50, ?)", (b"kept",))
+    old(path, *[(insert, values) for values in keys], sealed, states, schema=2)
+    store = SqliteStore(str(path))
+    for attempt in (
+        store.limits,
+        store.keys,
+        lambda: store.add_key(KeyRow("k", "", "admin", "", 1, None, b"")),
+    ):
+        with pytest.raises(StoreError, match="run migrate"):
+            attempt()
+    store.migrate()
+    assert version(path) == len(STEPS)
+    assert store.keys() == [KeyRow(*keys[0][:-1], True), KeyRow(*keys[1][:-1], False)]
+    assert store.key_by_digest(b"2" * 32).id == "k_2"
+    assert store.keys_version() > 3, "key books read them anew"
+    seen = store.keys_version()
+    connection = store._connection()
+    for change in (
+        "UPDATE keys SET role = 'manager', team_id = 't_1', rules = '{}' WHERE id = 'k_1'",
+        "INSERT INTO keys (id, name, role, hint, created_us, digest) VALUES ('k_3','c','member','…',1,x'33')",
+        "DELETE FROM keys WHERE id = 'k_3'",
+    ):
+        connection.execute(change)
+        assert store.keys_version() == (seen := seen + 1), change
+    for refused in (
+        "UPDATE keys SET role = 'root'",
+        "UPDATE keys SET digest = x'00'",
+        "UPDATE keys SET old_digest = x'00'",
+        "UPDATE keys SET disabled = 2",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match=r"CHECK|UNIQUE"):
+            connection.execute(refused)
+    assert store.state("s", "i", 0) == b"kept"
+    assert store.provider_keys()[0].ciphertext == b"sealed"
+    assert store.audit() == store.limits() == store.standings() == []
+    assert store.plans_version() == 1
+    store.append("w", 1, [make()], since=0)
+    store.close()
+
+
+@pytest.mark.parametrize("schema", range(1, len(STEPS)))
+def test_a_migrated_store_is_a_new_one(tmp_path: Path, schema: int) -> None:
+    old(tmp_path / "old.db", schema=schema)
     shapes = []
     for name in ("old.db", "new.db"):
         store = SqliteStore(str(tmp_path / name))

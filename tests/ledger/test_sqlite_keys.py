@@ -58,7 +58,7 @@ def test_a_key_changed_by_hand_changes_the_version(store, tmp_path: Path) -> Non
 def test_a_key_is_found_by_its_hash(store) -> None:
     store.add_key(key(1))
     store.add_key(key(2))
-    two = hashlib.sha256(bytes([2]) * 32).hexdigest()
+    two = hashlib.sha256(b"k_2").hexdigest()
     assert store.key_by_hash(two) == key(2)
     store.revoke_key("k_2")
     assert store.key_by_hash(two).revoked_us is not None
@@ -114,3 +114,66 @@ def test_changes_from_many_threads_are_all_kept(store) -> None:
     found = store.key("k_1")
     assert (found.name, found.expires_us) == ("n9", 9)
     assert store.keys_version() == version + 40
+
+
+def test_a_key_has_a_team_a_role_in_it_and_rules(store) -> None:
+    store.add_key(key(1, team_id="t_1", rules='{"models":["a*"]}', role="manager"))
+    assert store.key("k_1") == key(1, team_id="t_1", rules='{"models":["a*"]}', role="manager")
+    changed = store.update_key("k_1", role="admin", team_id="", rules="", actor="k_9")
+    assert changed == key(1, role="admin", updated_us=changed.updated_us) == store.key("k_1")
+    assert store.update_key("k_1", team_id="t_2").team_id == "t_2"
+    with pytest.raises(StoreError, match="CHECK"):
+        store.update_key("k_1", role="root")
+    assert store.key("k_1").role == "admin"
+
+
+def test_after_a_rotation_both_secrets_find_the_key(store) -> None:
+    store.add_key(key(1))
+    store.add_key(key(2))
+    version = store.keys_version()
+    rotated = store.rotate_key("k_1", b"\x0b" * 32, "tw-new…wxyz", 99, actor="k_9")
+    assert rotated == key(
+        1,
+        digest=b"\x0b" * 32,
+        hint="tw-new…wxyz",
+        old_digest=b"\x01" * 32,
+        old_until_us=99,
+        updated_us=rotated.updated_us,
+    )
+    assert rotated.updated_us > 1
+    assert store.keys_version() == version + 1
+    assert store.key_by_digest(b"\x0b" * 32) == store.key_by_digest(b"\x01" * 32) == rotated
+    store.rotate_key("k_1", b"\x0c" * 32, "…", 100)
+    assert store.key_by_digest(b"\x0b" * 32) == store.key_by_digest(b"\x0c" * 32) == store.key("k_1")
+    assert store.key_by_digest(b"\x01" * 32) is None, "only the one before"
+    with pytest.raises(StoreError, match="UNIQUE"):
+        store.rotate_key("k_1", b"\x02" * 32, "…", 100)
+    assert store.key("k_1").digest == b"\x0c" * 32
+    assert store.rotate_key("k_9", b"\x0d" * 32, "…", 100) is None
+    store.revoke_key("k_1")
+    assert store.rotate_key("k_1", b"\x0d" * 32, "…", 100) is None
+    assert store.key_by_digest(b"\x0b" * 32).revoked_us is not None
+
+
+def test_an_old_secret_is_found_by_an_index(store) -> None:
+    sql = "EXPLAIN QUERY PLAN SELECT id FROM keys WHERE old_digest = ?"
+    assert "keys_by_old_digest" in store._connection().execute(sql, (b"x",)).fetchone()[-1]
+
+
+def test_who_changed_a_key_and_how_is_noted(store) -> None:
+    store.add_key(key(1), actor="cli:ann")
+    store.update_key("k_1", name="bob", expires_us=None, actor="k_9")
+    store.update_key("k_1", actor="k_9")
+    store.update_key("k_2", name="x", actor="k_9")
+    store.revoke_key("k_1", actor="k_9")
+    store.delete_key("k_1", actor="k_9")
+    store.update_key("k_1", name="x", actor="k_9")
+    entries = store.audit(target="k_1")[::-1]
+    assert entries == store.audit()[::-1]
+    assert [(entry.actor, entry.action) for entry in entries] == [
+        ("cli:ann", "key.create"),
+        ("k_9", "key.update"),
+        ("k_9", "key.revoke"),
+    ]
+    assert entries[1].detail == '{"name":"bob","expires_us":null}'
+    assert entries[2].detail == f'{{"revoked_us":{store.key("k_1").revoked_us}}}'

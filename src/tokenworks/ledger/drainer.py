@@ -2,7 +2,8 @@
 
 A journal's offset is committed together with the records it covers, so work that was cut short is
 either done or not. A dead worker's in-flight slots are committed under their file's own identity in
-the same way. Files are deleted after that, and only then is their offset forgotten.
+the same way. Files are deleted after that, and only then is their offset forgotten. What a worker had
+leased of accounts is free again when nothing of it is left in the folder: by then every charge is counted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tokenworks.errors import StoreError
 from tokenworks.ledger.claims import Claimed, is_abandoned, listed, sweep
+from tokenworks.ledger.gateway_id import known_gateway_id
 from tokenworks.ledger.inflight import read_slots
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store
@@ -65,6 +67,7 @@ class Drainer:
         killed = 0
         with self._working():
             killed = self._bury(worker, listed(self._folder))
+            self._release({worker})
         return killed
 
     def recover(self) -> int:
@@ -72,9 +75,11 @@ class Drainer:
         killed = 0
         with self._working():
             files = listed(self._folder)
-            for worker in sorted({file.worker for file in files}):
+            workers = {file.worker for file in files}
+            for worker in sorted(workers):
                 killed += self._bury(worker, files)
             sweep(self._folder)
+            self._release(workers | self._holders())
         return killed
 
     def run(self, stop: threading.Event, interval_s: float = 0.1) -> None:
@@ -107,6 +112,23 @@ class Drainer:
             if tail.file.worker == worker and tail.is_finished():
                 self._finish(tail)
         return sum(self._bury_slots(file) for file in dead)
+
+    def _holders(self) -> set[str]:
+        """Workers of this folder that hold leases, those too that have no file here any more."""
+        gateway = known_gateway_id(self._folder)
+        return set(self._store.lease_holders(f"{gateway}-")) if gateway else set()
+
+    def _release(self, workers: set[str]) -> None:
+        """Free what those of ``workers`` had leased that left no file; a living one always has some.
+
+        A worker makes its files before its first lease, so one that holds something and is not listed after
+        that is dead, and all that it wrote is in the store.
+        """
+        there = {file.worker for file in listed(self._folder)}
+        for worker in sorted(workers - there):
+            released = self._store.release_leases(worker)
+            if released:
+                log.info("worker %s: %d leases released after its death", worker, released)
 
     def _finish(self, tail: Tail) -> int:
         """Drain a file that nobody writes to any more, then delete it."""

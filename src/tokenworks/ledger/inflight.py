@@ -31,7 +31,7 @@ _encode = ENCODER.encode
 class InFlight:
     """Use from one thread. What ``open`` returns names the slot; it means nothing else."""
 
-    def __init__(self, folder: Path, worker: str, slots: int = 16384, slot_bytes: int = 512) -> None:
+    def __init__(self, folder: Path, worker: str, slots: int = 16384, slot_bytes: int = 768) -> None:
         """Raises ``OSError`` when there is no room for the file: ``slots * slot_bytes`` bytes of disk.
 
         The blocks are taken at once: writing to a hole of a full disk would kill the process (SIGBUS).

@@ -146,5 +146,172 @@ _KEYS_AND_STATES = (
     "CREATE INDEX states_by_expiry ON states (expires_us)",
 )
 
+
+def _bumps(table: str, version: str) -> tuple[str, ...]:
+    """Whoever changes ``table``, with whatever tool, changes the version that workers watch."""
+    return tuple(
+        f"""CREATE TRIGGER {table}_after_{event.lower()} AFTER {event} ON {table} BEGIN
+  UPDATE meta SET value = value + 1 WHERE name = '{version}';
+END"""  # noqa: S608 (this package's own names)
+        for event in ("INSERT", "UPDATE", "DELETE")
+    )
+
+
+_LIMITS_AND_PLANS = (
+    # SQLite changes no CHECK of a table that is there, so keys move to another one.
+    """CREATE TABLE new_keys (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  role TEXT NOT NULL CHECK (role IN ('member', 'manager', 'admin')),
+  hint TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  revoked_us INTEGER,
+  digest BLOB NOT NULL UNIQUE,
+  updated_us INTEGER NOT NULL DEFAULT 0,
+  expires_us INTEGER,
+  disabled INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
+  team_id TEXT NOT NULL DEFAULT '',
+  rules TEXT NOT NULL DEFAULT '',
+  old_digest BLOB,
+  old_until_us INTEGER
+) STRICT, WITHOUT ROWID""",
+    """INSERT INTO new_keys
+  (id, name, role, hint, created_us, revoked_us, digest, updated_us, expires_us, disabled)
+SELECT id, name, role, hint, created_us, revoked_us, digest, updated_us, expires_us, disabled FROM keys""",
+    "DROP TABLE keys",  # and its triggers
+    "ALTER TABLE new_keys RENAME TO keys",
+    "CREATE UNIQUE INDEX keys_by_old_digest ON keys (old_digest) WHERE old_digest IS NOT NULL",
+    *_bumps("keys", "keys_version"),
+    "UPDATE meta SET value = value + 1 WHERE name = 'keys_version'",
+    """CREATE TABLE limits (
+  id TEXT PRIMARY KEY,
+  scope TEXT NOT NULL CHECK (scope IN ('key', 'team', 'app', 'user', 'session')),
+  subject TEXT NOT NULL,
+  unit TEXT NOT NULL
+    CHECK (unit IN ('usd', 'requests', 'input_tokens', 'output_tokens', 'tokens', 'concurrent')),
+  amount INTEGER NOT NULL CHECK (amount >= 0),
+  "window" TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  updated_us INTEGER NOT NULL,
+  within TEXT NOT NULL DEFAULT '',
+  timezone TEXT NOT NULL DEFAULT 'UTC',
+  strict INTEGER NOT NULL DEFAULT 0 CHECK (strict IN (0, 1)),
+  purpose TEXT NOT NULL DEFAULT '' CHECK (purpose IN ('', 'wallet'))
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE teams (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  rules TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  updated_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE plans (
+  name TEXT PRIMARY KEY,
+  spec TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  updated_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE subscriptions (
+  scope TEXT NOT NULL CHECK (scope IN ('key', 'team')),
+  subject TEXT NOT NULL,
+  plan TEXT NOT NULL,
+  since_us INTEGER NOT NULL,
+  PRIMARY KEY (scope, subject)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE stops (
+  session TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  time_us INTEGER NOT NULL,
+  PRIMARY KEY (session, key_id)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE actions (
+  key_id TEXT PRIMARY KEY,
+  action TEXT NOT NULL CHECK (action IN ('slow', 'cheaper_model', 'metered', 'suspend')),
+  reasons TEXT NOT NULL,
+  since_us INTEGER NOT NULL,
+  until_us INTEGER
+) STRICT, WITHOUT ROWID""",
+    "INSERT INTO meta VALUES ('plans_version', 1)",
+    *(
+        statement
+        for table in ("limits", "teams", "plans", "subscriptions", "stops", "actions")
+        for statement in _bumps(table, "plans_version")
+    ),
+    # Who changed what. Rows are added and never changed; the triggers refuse everything else.
+    """CREATE TABLE audit (
+  seq INTEGER PRIMARY KEY,
+  time_us INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT""",
+    "CREATE INDEX audit_by_time ON audit (time_us)",
+    "CREATE INDEX audit_by_target ON audit (target, time_us)",
+    """CREATE TRIGGER audit_before_update BEFORE UPDATE ON audit BEGIN
+  SELECT RAISE(ABORT, 'the audit log can only be added to');
+END""",
+    """CREATE TRIGGER audit_before_delete BEFORE DELETE ON audit BEGIN
+  SELECT RAISE(ABORT, 'the audit log can only be added to');
+END""",
+    # INSERT OR REPLACE deletes without asking the trigger above.
+    """CREATE TRIGGER audit_before_insert BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) BEGIN
+  SELECT RAISE(ABORT, 'the audit log can only be added to');
+END""",
+    # What is counted against limits and plans; the number is made of limit and subject.
+    """CREATE TABLE accounts (
+  account INTEGER PRIMARY KEY,
+  limit_id TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  span_s INTEGER NOT NULL,
+  opened_us INTEGER NOT NULL,
+  touched_us INTEGER NOT NULL,
+  wanted_us INTEGER NOT NULL DEFAULT 0,
+  wanted_by TEXT NOT NULL DEFAULT ''
+) STRICT""",
+    "CREATE INDEX accounts_by_limit ON accounts (limit_id, subject)",
+    "CREATE INDEX accounts_by_wanted ON accounts (wanted_us) WHERE wanted_us > 0",
+    """CREATE TABLE account_spent (
+  account INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  spent INTEGER NOT NULL,
+  PRIMARY KEY (account, bucket)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE leases (
+  account INTEGER NOT NULL,
+  holder TEXT NOT NULL,
+  granted INTEGER NOT NULL,
+  drained INTEGER NOT NULL,
+  PRIMARY KEY (account, holder)
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX leases_by_holder ON leases (holder)",
+    # Requests that wait until their plan has room, in order of arrival. What may be long comes last.
+    """CREATE TABLE queued (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key_id TEXT NOT NULL,
+  path TEXT NOT NULL,
+  model TEXT NOT NULL,
+  caller TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  not_before_us INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'done', 'cancelled', 'expired')),
+  tries INTEGER NOT NULL,
+  holder TEXT NOT NULL,
+  finished_us INTEGER,
+  status_code INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  answer BLOB NOT NULL
+) STRICT""",
+    "CREATE INDEX queued_by_key ON queued (key_id, seq)",
+    "CREATE INDEX queued_open ON queued (key_id) WHERE finished_us IS NULL",
+    "CREATE INDEX queued_first ON queued (key_id, seq) WHERE status = 'queued'",
+    "CREATE INDEX queued_due ON queued (not_before_us) WHERE status = 'queued'",
+    "CREATE INDEX queued_age ON queued (created_us) WHERE status = 'queued'",
+    "CREATE INDEX queued_running ON queued (key_id, holder) WHERE status = 'running'",
+    "CREATE INDEX queued_finished ON queued (finished_us) WHERE finished_us IS NOT NULL",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS)

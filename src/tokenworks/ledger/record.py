@@ -17,6 +17,7 @@ MAX_COST_NANO_USD = 10**13  # $10,000 for one request
 MAX_TIME_US = 10**17
 MAX_SPAN_US = 10**12  # 11 days
 MAX_SMALL = 10**6
+MAX_CHARGE = 2**63 - 1
 
 MAX_PAYLOAD = 256 * 1024  # bytes of one encoded record; longer strings are cut
 
@@ -60,9 +61,15 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     latency_us: _Span = 0
     ttft_us: _Span = 0  # time to the first token, 0 = not known
     estimated: bool = False  # tokens were not reported by who served them
+    # What is counted against accounts (see ``limit_rows``): account, bucket, amount; account, bucket, ...
+    # While a request is under way, what is reserved for it. Not a column: counted when it is stored.
+    charges: tuple[int, ...] = ()
+    sheet: bytes = b""  # more accounts, whose amounts follow from the record: see ``ledger.sheet``
+    credits: Annotated[int, msgspec.Meta(ge=0, le=MAX_CHARGE)] = 0  # nano-credits of a plan, for ``sheet``
 
 
-FIELDS: tuple[str, ...] = Record.__struct_fields__
+_UNSTORED = ("charges", "sheet", "credits")  # counted when the record is stored, and no columns
+FIELDS: tuple[str, ...] = tuple(name for name in Record.__struct_fields__ if name not in _UNSTORED)
 LIMITS: dict[str, int] = {
     "time_us": MAX_TIME_US,
     "status": MAX_SMALL,
@@ -123,6 +130,12 @@ def scrubbed(record: Record) -> Record:
 
 def _build(values: Any) -> Record:
     clean: dict[str, Any] = {}
+    if len(values) > len(FIELDS):
+        clean["charges"] = _charges(values[len(FIELDS)])
+    if len(values) > len(FIELDS) + 1 and isinstance(values[len(FIELDS) + 1], bytes):
+        clean["sheet"] = values[len(FIELDS) + 1]
+    if len(values) > len(FIELDS) + 2:
+        clean["credits"] = _number(values[len(FIELDS) + 2], MAX_CHARGE)
     for name, value in zip(FIELDS, values, strict=False):
         if name in _FLAGS:
             clean[name] = bool(value)
@@ -132,6 +145,13 @@ def _build(values: Any) -> Record:
             text = value if isinstance(value, str) else "" if value is None else str(value)
             clean[name] = text.encode("utf-8", "replace").decode()
     return Record(**clean)
+
+
+def _charges(values: Any) -> tuple[int, ...]:
+    """Threes of whole numbers that a column can hold; what is not a full three is left out."""
+    if not isinstance(values, list | tuple):
+        return ()
+    return tuple(_number(value, MAX_CHARGE) for value in values[: len(values) // 3 * 3])
 
 
 def _number(value: Any, limit: int) -> int:
@@ -158,5 +178,8 @@ def fit(record: Record, max_bytes: int) -> bytes:
                 setattr(short, name, getattr(short, name)[:length])
             payload = ENCODER.encode(short)
     if len(payload) > max_bytes:
-        raise ValueError(f"record id of {len(record.id)} characters does not fit in {max_bytes} bytes")
+        raise ValueError(
+            f"record with an id of {len(record.id)} characters and {len(short.charges) // 3} charges"
+            f" does not fit in {max_bytes} bytes"
+        )
     return payload

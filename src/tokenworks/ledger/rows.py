@@ -7,12 +7,17 @@ import hashlib
 import msgspec
 
 
+def hash_of(key_id: str) -> str:
+    """What ``KeyRow.hash`` is for this id."""
+    return hashlib.sha256(key_id.encode()).hexdigest()
+
+
 class KeyRow(msgspec.Struct, frozen=True):
     """An API key as stored. The secret itself is nowhere; ``digest`` is its HMAC-SHA256."""
 
     id: str
     name: str
-    role: str  # "member" | "admin"
+    role: str  # "member" | "manager" of its team | "admin"
     hint: str  # first 6 and last 4 characters of the secret, to tell keys apart
     created_us: int
     revoked_us: int | None
@@ -20,6 +25,10 @@ class KeyRow(msgspec.Struct, frozen=True):
     updated_us: int = 0  # the last time that anything of it was changed
     expires_us: int | None = None  # from this moment on it is refused
     disabled: bool = False
+    team_id: str = ""
+    rules: str = ""  # JSON of ``plans.rules.Rules``; empty: none
+    old_digest: bytes | None = None  # of the secret before the last rotation
+    old_until_us: int | None = None  # until when that one is still good
 
     @property
     def active(self) -> bool:
@@ -32,8 +41,8 @@ class KeyRow(msgspec.Struct, frozen=True):
 
     @property
     def hash(self) -> str:
-        """64 hex digits that name the key to those who administer keys. They open nothing."""
-        return hashlib.sha256(self.digest).hexdigest()
+        """64 hex digits that name the key to administrators, the same after a rotation. They open nothing."""
+        return hash_of(self.id)
 
 
 class ProviderKeyRow(msgspec.Struct, frozen=True):

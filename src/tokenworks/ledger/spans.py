@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tokenworks.ledger.rollups import DAY_US, HOUR_US, MEASURES, NOT_ERRORS
 
 _ALL_TIME = 2**62
-_HOUR = HOUR_US // 1_000_000
 
-# A day of a bucket and of a request's row, as an ISO date.
-_HOURS_DAY = f"date(hour * {_HOUR}, 'unixepoch')"
-_ROWS_DAY = "date(time_us / 1000000, 'unixepoch')"
+
+class Dialect(NamedTuple):
+    """Where one engine's SQL differs from the other's."""
+
+    mark: str  # of a parameter
+    day: str  # ISO date in UTC of "{0}" seconds since 1970
+
+
+SQLITE = Dialect("?", "date({0}, 'unixepoch')")
+POSTGRES = Dialect("%s", "to_char(to_timestamp({0}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')")
+
+# The seconds of a bucket and of a request's row; "day(...)" stands for a dialect's way to its date.
+_HOURS_DAY = f"day(hour * {HOUR_US // 1_000_000})"
+_ROWS_DAY = "day(time_us / 1000000)"
+_DAY = re.compile(r"\bday\(([^)]*)\)")
 
 
 class _Source(NamedTuple):
@@ -36,7 +48,7 @@ _SOURCES = {
 _WHOLE = {
     None: _Source("day_model", "'' AS g", "'' AS g", DAY_US),
     "model": _Source("day_model", "model AS g", "model AS g", DAY_US),
-    "day": _Source("day_model", "date(day * 86400, 'unixepoch') AS g", "", DAY_US),
+    "day": _Source("day_model", "day(day * 86400) AS g", "", DAY_US),
 }
 _ACTIVITY = _Source(
     "hour_model_provider",
@@ -56,15 +68,19 @@ ACTIVITY_MEASURES = [
 
 _OF_ROW = {
     "requests": "1",
-    "errors": "outcome NOT IN ({})".format(", ".join(f"'{outcome}'" for outcome in NOT_ERRORS)),
-    "ttft_requests": "ttft_us > 0",
+    "errors": "CASE WHEN outcome IN ({}) THEN 0 ELSE 1 END".format(", ".join(f"'{o}'" for o in NOT_ERRORS)),
+    "ttft_requests": "CASE WHEN ttft_us > 0 THEN 1 ELSE 0 END",
 }
 
 Parameters = list[int | str]
 
 
 def query(
-    by: str | None, since_us: int | None, until_us: int | None, key_id: str | None = None
+    by: str | None,
+    since_us: int | None,
+    until_us: int | None,
+    key_id: str | None = None,
+    dialect: Dialect = SQLITE,
 ) -> tuple[str, Parameters]:
     """A statement giving group, name and ``MEASURES`` over ``[since_us, until_us)``, and its parameters.
 
@@ -76,19 +92,22 @@ def query(
     whole = since_us is None and until_us is None
     source = _WHOLE.get(by, _SOURCES[by]) if whole else _SOURCES[by]
     parts, parameters = _parts(source, MEASURES, since_us, until_us, key_id)
-    grouped = f"SELECT g, {_sums(MEASURES)} FROM ({parts}) GROUP BY g"  # noqa: S608
+    grouped = f"SELECT g, {_sums(MEASURES)} FROM ({parts}) AS parts GROUP BY g"  # noqa: S608
     measures = ", ".join(MEASURES)
     if by == "key":
         grouped = (
-            f"SELECT g, coalesce(keys.name, g), {measures} FROM ({grouped}) LEFT JOIN keys ON keys.id = g"  # noqa: S608
+            f"SELECT g, coalesce(keys.name, g), {measures} FROM ({grouped}) AS sums"  # noqa: S608
+            " LEFT JOIN keys ON keys.id = g"
         )
     else:
-        grouped = f"SELECT g, g, {measures} FROM ({grouped})"  # noqa: S608
+        grouped = f"SELECT g, g, {measures} FROM ({grouped}) AS sums"  # noqa: S608
     order = "g" if by == "day" else "cost_nano_usd DESC, requests DESC, g"
-    return f"{grouped} ORDER BY {order}", parameters
+    return _in(dialect, f"{grouped} ORDER BY {order}"), parameters
 
 
-def activity(since_us: int | None, until_us: int | None, key_id: str | None = None) -> tuple[str, Parameters]:
+def activity(
+    since_us: int | None, until_us: int | None, key_id: str | None = None, dialect: Dialect = SQLITE
+) -> tuple[str, Parameters]:
     """A statement giving day, model, provider and ``ACTIVITY_MEASURES``, in order of days.
 
     No roll-up keeps keys and providers apart, so with ``key_id`` every request of the span is read.
@@ -98,10 +117,15 @@ def activity(since_us: int | None, until_us: int | None, key_id: str | None = No
     else:
         since, until = _bounds(since_us, until_us)
         parts, parameters = _from_rows(_ACTIVITY, ACTIVITY_MEASURES, one_key=True), [since, until, key_id]
-    return (
-        f"SELECT day, model, provider, {_sums(ACTIVITY_MEASURES)} FROM ({parts})"  # noqa: S608
+    sql = (
+        f"SELECT day, model, provider, {_sums(ACTIVITY_MEASURES)} FROM ({parts}) AS parts"  # noqa: S608
         " GROUP BY day, model, provider ORDER BY day, cost_nano_usd DESC, requests DESC, model, provider"
-    ), parameters
+    )
+    return _in(dialect, sql), parameters
+
+
+def _in(dialect: Dialect, sql: str) -> str:
+    return _DAY.sub(lambda match: dialect.day.format(match[1]), sql).replace("?", dialect.mark)
 
 
 def _parts(
@@ -140,7 +164,7 @@ def _bounds(since_us: int | None, until_us: int | None) -> tuple[int, int]:
 
 
 def _sums(measures: Sequence[str]) -> str:
-    return ", ".join(f"sum({name}) AS {name}" for name in measures)
+    return ", ".join(f"CAST(sum({name}) AS bigint) AS {name}" for name in measures)
 
 
 def _from_roll_up(source: _Source, measures: Sequence[str], *, one_key: bool = False) -> str:

@@ -19,8 +19,12 @@ from tokenworks.ledger import spans
 from tokenworks.ledger.record import FIELDS, Record, scrubbed
 from tokenworks.ledger.rollups import FACT, GRAINS, MEASURES, SHAPE, Batcher, Row
 from tokenworks.ledger.rows import ActivityRow, UsageRow
+from tokenworks.ledger.sqlite_audit import SqliteAudit
 from tokenworks.ledger.sqlite_file import transaction
 from tokenworks.ledger.sqlite_keys import SqliteKeys
+from tokenworks.ledger.sqlite_leases import SqliteLeases, spend
+from tokenworks.ledger.sqlite_limits import SqliteLimits
+from tokenworks.ledger.sqlite_queue import SqliteQueue
 from tokenworks.ledger.sqlite_states import SqliteStates
 from tokenworks.ledger.sqlite_vault import SqliteVault
 
@@ -49,9 +53,15 @@ _INSERT_SHAPE = (
 )
 _UPSERTS = [_upsert(grain.table, (grain.bucket, *grain.dimensions)) for grain in GRAINS]
 _GENERATION = f"SELECT {', '.join(FIELDS)} FROM requests WHERE time_us >= ? AND time_us < ? AND id = ?"  # noqa: S608
+_REQUESTS = (
+    f"SELECT {', '.join(FIELDS)} FROM requests WHERE time_us >= ? AND time_us < ?"  # noqa: S608
+    " AND (time_us, id) > (?, ?) ORDER BY time_us, id LIMIT ?"
+)
 
 
-class SqliteStore(SqliteKeys, SqliteVault, SqliteStates):
+class SqliteStore(
+    SqliteKeys, SqliteLimits, SqliteLeases, SqliteVault, SqliteStates, SqliteQueue, SqliteAudit
+):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 
     def __init__(self, path: str, *, durable: bool = False) -> None:
@@ -65,7 +75,7 @@ class SqliteStore(SqliteKeys, SqliteVault, SqliteStates):
     def append(
         self, journal: str, offset: int, records: Sequence[Record], *, since: int | None = None
     ) -> None:
-        """Rows, roll-ups and the journal's offset in one transaction."""
+        """Rows, roll-ups, what is spent of accounts and the journal's offset in one transaction."""
         with self._writing, self._errors():
             connection = self._connection()
             try:
@@ -108,6 +118,7 @@ class SqliteStore(SqliteKeys, SqliteVault, SqliteStates):
                     raise _SomeThere
                 for statement, rows in zip(_UPSERTS, batcher.sums(), strict=True):
                     connection.executemany(statement, rows)
+                spend(connection, journal.split(".", 1)[0], records)
                 connection.execute(
                     "INSERT INTO journals VALUES (?, ?)"
                     " ON CONFLICT DO UPDATE SET byte_offset = excluded.byte_offset",
@@ -199,11 +210,17 @@ class SqliteStore(SqliteKeys, SqliteVault, SqliteStates):
         with self._errors():
             parameters = (since * 1_000_000, until * 1_000_000, record_id)
             row = self._connection().execute(_GENERATION, parameters).fetchone()
-        if row is None:
-            return None
-        values: dict[str, Any] = dict(zip(FIELDS, row, strict=True))
-        values["stream"], values["estimated"] = bool(values["stream"]), bool(values["estimated"])
-        return Record(**values)
+        return None if row is None else _record(row)
+
+    def requests(
+        self, since_us: int, until_us: int, after: Record | None = None, limit: int = 5000
+    ) -> list[Record]:
+        """Up to ``limit`` requests of the span in order of time and id, those after ``after`` only."""
+        last_us, last_id = (-1, "") if after is None else (after.time_us, after.id)
+        parameters = (max(since_us, last_us), until_us, last_us, last_id, limit)
+        with self._errors():
+            rows = self._connection().execute(_REQUESTS, parameters).fetchall()
+        return [_record(row) for row in rows]
 
 
 class _SomeThere(Exception):
@@ -213,3 +230,9 @@ class _SomeThere(Exception):
 def _offset(connection: sqlite3.Connection, journal: str) -> int:
     row = connection.execute("SELECT byte_offset FROM journals WHERE journal = ?", (journal,)).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _record(row: Sequence[Any]) -> Record:
+    values: dict[str, Any] = dict(zip(FIELDS, row, strict=True))
+    values["stream"], values["estimated"] = bool(values["stream"]), bool(values["estimated"])
+    return Record(**values)

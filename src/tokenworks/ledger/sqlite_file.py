@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import sqlite3
 import threading
 import time
@@ -96,12 +98,24 @@ class SqliteFile:
         return connection
 
     @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """A file beside the store is locked meanwhile, by one thread of one process."""
+        with self._errors():
+            held = os.open(f"{self._path}.changes", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(held)
+
+    @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         """What SQLite says, in the program's own tree."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            hint = "; run migrate() first" if "no such table" in str(error) else ""
+            older = str(error).startswith(("no such table", "no such column", "table keys has no column"))
+            hint = "; run migrate() first" if older else ""
             raise StoreError(f"{self._path}: {error}{hint}") from error
 
 

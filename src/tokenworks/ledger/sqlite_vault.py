@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tokenworks.ledger import sqlite_audit
 from tokenworks.ledger.rows import ProviderKeyRow
 from tokenworks.ledger.sqlite_file import SqliteFile, transaction
 
@@ -22,11 +23,15 @@ _UPDATE = (
 class SqliteVault(SqliteFile):
     """See ``store.Store``."""
 
-    def add_provider_key(self, key: ProviderKeyRow) -> bool:
+    def add_provider_key(self, key: ProviderKeyRow, *, actor: str = "") -> bool:
         """Keep a new key; False, and nothing done, when its provider has one of that name."""
         values = [getattr(key, column) for column in _COLUMNS]
         with self._errors(), transaction(self._connection()) as connection:
-            return connection.execute(_INSERT, values).rowcount == 1
+            if connection.execute(_INSERT, values).rowcount == 0:
+                return False
+            detail = {name: getattr(key, name) for name in ("provider", "name", "weight", "disabled")}
+            sqlite_audit.write(connection, actor, "provider_key.create", key.id, detail)
+        return True
 
     def provider_keys(self) -> list[ProviderKeyRow]:
         """Every key by provider, each provider's oldest first."""
@@ -35,18 +40,25 @@ class SqliteVault(SqliteFile):
         return [_key(row) for row in rows]
 
     def update_provider_key(
-        self, key_id: str, *, weight: float | None = None, disabled: bool | None = None
+        self, key_id: str, *, weight: float | None = None, disabled: bool | None = None, actor: str = ""
     ) -> ProviderKeyRow | None:
         """Change what is given and return the key; None where none has this id."""
+        given = {"weight": weight, "disabled": disabled}
+        changed = {name: value for name, value in given.items() if value is not None}
         with self._errors(), transaction(self._connection()) as connection:
-            connection.execute(_UPDATE, (weight, disabled, key_id))
+            found = connection.execute(_UPDATE, (weight, disabled, key_id)).rowcount == 1
+            if found and changed:
+                sqlite_audit.write(connection, actor, "provider_key.update", key_id, changed)
             row = connection.execute(f"{_KEYS} WHERE id = ?", (key_id,)).fetchone()
         return None if row is None else _key(row)
 
-    def remove_provider_key(self, key_id: str) -> bool:
+    def remove_provider_key(self, key_id: str, *, actor: str = "") -> bool:
         """Forget the key; False where none has this id."""
         with self._errors(), transaction(self._connection()) as connection:
-            return connection.execute("DELETE FROM provider_keys WHERE id = ?", (key_id,)).rowcount == 1
+            if connection.execute("DELETE FROM provider_keys WHERE id = ?", (key_id,)).rowcount == 0:
+                return False
+            sqlite_audit.write(connection, actor, "provider_key.remove", key_id)
+        return True
 
     def reseal_provider_keys(self, ciphertexts: Mapping[str, bytes]) -> int:
         """Replace the ciphertexts of these ids, all or none; returns how many there still were."""

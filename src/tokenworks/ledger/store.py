@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+import importlib
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
 from tokenworks.ledger.journal import Fsync
+from tokenworks.ledger.limit_rows import (
+    ActionRow,
+    AuditRow,
+    Leased,
+    LimitRow,
+    PlanRow,
+    StandingRow,
+    StopRow,
+    SubscriptionRow,
+    TeamRow,
+    Want,
+)
+from tokenworks.ledger.queued import QueuedRow
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.rows import ActivityRow, KeyRow, ProviderKeyRow, UsageRow
 from tokenworks.ledger.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from tokenworks.ledger.postgres import PostgresStore
 
 BY = ("model", "key", "app", "provider", "day")
 
@@ -28,7 +46,8 @@ class Store(Protocol):
         """Rows, roll-ups and ``journal``'s new offset in one transaction.
 
         Refused when ``since`` is given and is not the journal's offset now. Records whose id is there
-        already are left out and reported in the log.
+        already are left out and reported in the log. The records' charges are spent, and no longer leased:
+        the part of ``journal`` before its first dot is the holder of the leases.
         """
 
     def journal_offset(self, journal: str) -> int:
@@ -43,14 +62,16 @@ class Store(Protocol):
     def sync(self) -> None:
         """Make everything committed so far survive power loss, before its only other copy is deleted."""
 
-    def add_key(self, key: KeyRow) -> None:
+    # --- keys. Every change here and below is noted in the audit log, in the same transaction.
+
+    def add_key(self, key: KeyRow, *, actor: str = "") -> None:
         """Keep a new key."""
 
     def key(self, key_id: str) -> KeyRow | None:
         """The key with this id, revoked or not."""
 
     def key_by_digest(self, digest: bytes) -> KeyRow | None:
-        """The key with this HMAC, revoked or not."""
+        """The key with this HMAC, of its secret or of the one before it, revoked or not."""
 
     def key_by_hash(self, key_hash: str) -> KeyRow | None:
         """The key with this ``KeyRow.hash``, revoked or not; not cheap with very many keys."""
@@ -65,20 +86,147 @@ class Store(Protocol):
         name: str | None = None,
         disabled: bool | None = None,
         expires_us: int | UnsetType | None = UNSET,
+        role: str | None = None,
+        team_id: str | None = None,
+        rules: str | None = None,
+        actor: str = "",
     ) -> KeyRow | None:
         """Change what is given and return the key; None where none has this id or it was revoked.
 
         ``expires_us=None`` takes the end away.
         """
 
-    def revoke_key(self, key_id: str) -> bool:
+    def rotate_key(
+        self, key_id: str, digest: bytes, hint: str, old_until_us: int, *, actor: str = ""
+    ) -> KeyRow | None:
+        """Give the key another secret; the one it had is good until ``old_until_us``.
+
+        None where no key has this id or it was revoked.
+        """
+
+    def revoke_key(self, key_id: str, *, actor: str = "") -> bool:
         """Revoke now; False when there is no such key or it was revoked before."""
 
-    def delete_key(self, key_id: str) -> bool:
+    def delete_key(self, key_id: str, *, actor: str = "") -> bool:
         """The same as ``revoke_key``: what a key did stays in the ledger, so the key stays too."""
 
     def keys_version(self) -> int:
         """A number that changes whenever a key does; cheap."""
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Wait until nobody else is at it, on any machine: for changes that depend on what was there before.
+
+        Held for as long as it takes to read and write a row; a process that dies lets go.
+        """
+
+    # --- limits, teams, plans
+
+    def plans_version(self) -> int:
+        """A number that changes whenever a limit, team, plan, subscription, stop or action does; cheap."""
+
+    def add_limit(self, limit: LimitRow, *, actor: str = "") -> None:
+        """Keep a new limit."""
+
+    def update_limit(
+        self, limit_id: str, *, amount: int | None = None, strict: bool | None = None, actor: str = ""
+    ) -> LimitRow | None:
+        """Change what is given and return the limit; None where none has this id. What was spent stays."""
+
+    def remove_limit(self, limit_id: str, *, actor: str = "") -> bool:
+        """Drop the limit and its accounts; False where none has this id."""
+
+    def limits(self) -> list[LimitRow]:
+        """Every limit, oldest first."""
+
+    def add_team(self, team: TeamRow, *, actor: str = "") -> bool:
+        """Keep a new team; False, and nothing done, when there is one of that name."""
+
+    def update_team(
+        self, team_id: str, *, name: str | None = None, rules: str | None = None, actor: str = ""
+    ) -> TeamRow | None:
+        """Change what is given and return the team; None where none has this id."""
+
+    def remove_team(self, team_id: str, *, actor: str = "") -> bool:
+        """Drop the team, its limits and its subscription; its keys are in none then. False: no such team."""
+
+    def teams(self) -> list[TeamRow]:
+        """Every team, by name."""
+
+    def put_plan(self, plan: PlanRow, *, actor: str = "") -> None:
+        """Keep the plan, in place of the one of that name if there is one (whose ``created_us`` stays)."""
+
+    def remove_plan(self, name: str, *, actor: str = "") -> bool:
+        """Drop the plan; False where there is none or somebody has it."""
+
+    def plans(self) -> list[PlanRow]:
+        """Every plan, by name."""
+
+    def subscribe(self, subscription: SubscriptionRow, *, actor: str = "") -> None:
+        """Give the key or team this plan, in place of the one it had."""
+
+    def unsubscribe(self, scope: str, subject: str, *, actor: str = "") -> bool:
+        """Take its plan away; False where it had none."""
+
+    def subscriptions(self) -> list[SubscriptionRow]:
+        """Who has which plan."""
+
+    def stop_session(self, stop: StopRow, *, actor: str = "") -> None:
+        """Refuse what comes for this session from now on."""
+
+    def resume_session(self, session: str, key_id: str = "", *, actor: str = "") -> bool:
+        """Take a stop back; False where there was none."""
+
+    def stops(self) -> list[StopRow]:
+        """Every stopped session, oldest first."""
+
+    def set_action(self, action: ActionRow, *, actor: str = "") -> None:
+        """Do this about the key, in place of what was done before."""
+
+    def lift_action(self, key_id: str, *, actor: str = "") -> bool:
+        """Take it back; False where nothing was done about the key."""
+
+    def actions(self) -> list[ActionRow]:
+        """What is done about which keys, those whose time is over too."""
+
+    def note(self, entry: AuditRow) -> None:
+        """Write into the audit log what no other method does."""
+
+    def audit(
+        self, since_us: int | None = None, until_us: int | None = None, target: str = "", limit: int = 100
+    ) -> list[AuditRow]:
+        """The latest ``limit`` entries of the span, newest first; with ``target``, of that alone."""
+
+    # --- what is counted against limits
+
+    def lease(
+        self, holder: str, wants: Sequence[Want], returns: Mapping[int, int], held: Sequence[int], now_us: int
+    ) -> Leased:
+        """Give ``holder`` what it wants of accounts as far as their caps allow, and take back ``returns``.
+
+        All in one transaction. The sum of what is spent and what is leased never exceeds a cap through it:
+        what is free is ``cap - spent since - sum(max(granted - drained, 0))``. Of much that is free
+        ``amount`` is given, of little an eighth at most, but never less than ``least`` where that fits.
+        """
+
+    def leases_of(self, holder: str) -> dict[int, int]:
+        """What was ever granted to ``holder`` and not returned, by account."""
+
+    def lease_holders(self, prefix: str) -> list[str]:
+        """Those whose names begin with ``prefix`` and who hold anything."""
+
+    def release_leases(self, holder: str) -> int:
+        """``holder`` is dead and all its records are in the store: what it held is free. How many leases."""
+
+    def standings(self, limit_ids: Sequence[str] | None = None) -> list[StandingRow]:
+        """How the accounts of these limits (None: of all) stand, by limit and subject."""
+
+    def refund(self, account: int, bucket: int, amount: int, *, actor: str = "", reason: str = "") -> bool:
+        """Count ``amount`` less as spent in ``bucket``, but not less than nothing. False: no such account."""
+
+    def prune_accounts(self, now_us: int) -> int:
+        """Drop buckets whose time is long over, and accounts of sessions not seen for 30 days."""
+
+    # --- keys of providers
 
     def add_provider_key(self, key: ProviderKeyRow) -> bool:
         """Keep a new key; False, and nothing done, when its provider has one of that name."""
@@ -109,6 +257,55 @@ class Store(Protocol):
     def expire_states(self, now_us: int, limit: int = 1000) -> int:
         """Drop up to ``limit`` of those whose time has come, the oldest first; returns how many."""
 
+    # --- queued requests
+
+    def enqueue(self, row: QueuedRow, most: int, most_bytes: int) -> bool:
+        """Keep a request until its plan has room for it.
+
+        False, and nothing done, where its key has ``most`` that are not finished, or their bodies would come
+        to more than ``most_bytes``.
+        """
+
+    def queued(self, key_id: str | None = None, limit: int = 100, offset: int = 0) -> list[QueuedRow]:
+        """Requests of the key (None: of all), the latest first, without their bodies and answers."""
+
+    def queued_one(self, queued_id: str) -> QueuedRow | None:
+        """The request with this id, whole."""
+
+    def claim(self, holder: str, now_us: int, limit: int) -> list[QueuedRow]:
+        """Up to ``limit`` requests that are due, now run by ``holder`` and by nobody else.
+
+        Only the first of each key may be among them: one that is not due keeps back those behind it. First
+        come those whose key has the least under way.
+        """
+
+    def put_back(self, queued_id: str, holder: str, not_before_us: int, *, counted: bool) -> bool:
+        """``holder`` could not have it answered: it waits again, in its old place.
+
+        ``counted``: that was one of its tries. False, and nothing done: ``holder`` does not have it.
+        """
+
+    def finish(self, queued_id: str, holder: str, status_code: int, answer: bytes, now_us: int) -> bool:
+        """Keep its answer and drop its body. False, and nothing done: ``holder`` does not have it."""
+
+    def cancel(self, queued_id: str, now_us: int) -> bool:
+        """It is not run any more, or its answer not kept; False where it is finished or there is none."""
+
+    def forget_queued(self, queued_id: str) -> bool:
+        """Drop it with its answer; False where it is not finished or there is none."""
+
+    def queue_holders(self, prefix: str) -> list[str]:
+        """Those whose names begin with ``prefix`` and who run any, in order."""
+
+    def release_queue(self, holder: str, but: Collection[str] = ()) -> int:
+        """What ``holder`` runs waits again, except ``but`` these; how many. They count as tried."""
+
+    def expire_queue(self, now_us: int, limit: int = 100) -> int:
+        """End up to ``limit`` that have waited, and drop up to ``limit`` that were kept, for ``KEPT_US``.
+
+        Returns how many of both.
+        """
+
     def usage(
         self, by: str | None, since_us: int | None = None, until_us: int | None = None
     ) -> list[UsageRow]:
@@ -137,6 +334,11 @@ class Store(Protocol):
     def generation(self, record_id: str) -> Record | None:
         """The request with this id."""
 
+    def requests(
+        self, since_us: int, until_us: int, after: Record | None = None, limit: int = 5000
+    ) -> list[Record]:
+        """Up to ``limit`` requests of the span in order of time and id, those after ``after`` only."""
+
     def close(self) -> None:
         """Close every thread's connection."""
 
@@ -144,7 +346,7 @@ class Store(Protocol):
 def open_store(url: str, *, fsync: Fsync = "interval") -> Store:
     """The store at ``url``; nothing is read or written yet, see ``Store.migrate``.
 
-    Raises ``ConfigError`` for a URL of no engine that this version has.
+    Raises ``ConfigError`` for a URL of no engine that this version has, or whose driver is not installed.
     """
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
@@ -152,5 +354,20 @@ def open_store(url: str, *, fsync: Fsync = "interval") -> Store:
             raise ConfigError(f"ledger.store = {url!r}: name a file, as in sqlite:////var/lib/tokenworks.db")
         return SqliteStore(path, durable=fsync == "always")
     if url.startswith(("postgresql://", "postgres://")):
-        raise ConfigError("ledger.store: PostgreSQL is not built yet in this version; use sqlite:///PATH")
-    raise ConfigError(f"ledger.store = {url!r}: use sqlite:///PATH")
+        return _postgres(url)
+    scheme = url.split(":", 1)[0] + ":" if "://" in url else repr(url)  # what follows may be a password
+    raise ConfigError(
+        f"ledger.store = {scheme}: use sqlite:///PATH or postgresql://USER:PASSWORD@HOST/DATABASE"
+    )
+
+
+def _postgres(url: str) -> Store:
+    """Its driver is an extra, and slow to import for those who don't use it."""
+    try:
+        importlib.import_module("psycopg")
+    except ImportError as error:
+        raise ConfigError(
+            f"ledger.store: PostgreSQL needs its driver ({error}); run: pip install 'tokenworks[postgres]'"
+        ) from error
+    kind: type[PostgresStore] = importlib.import_module("tokenworks.ledger.postgres").PostgresStore
+    return kind(url)

@@ -1,0 +1,23 @@
+"""The ledger in a PostgreSQL database, for many gateways together. Needs psycopg."""
+
+from __future__ import annotations
+
+from tokenworks.ledger.postgres.audit import PostgresAudit
+from tokenworks.ledger.postgres.keys import PostgresKeys
+from tokenworks.ledger.postgres.leases import PostgresLeases
+from tokenworks.ledger.postgres.limits import PostgresLimits
+from tokenworks.ledger.postgres.requests import PostgresRequests
+from tokenworks.ledger.postgres.states import PostgresStates
+from tokenworks.ledger.postgres.vault import PostgresVault
+
+
+class PostgresStore(
+    PostgresRequests,
+    PostgresKeys,
+    PostgresVault,
+    PostgresStates,
+    PostgresLimits,
+    PostgresLeases,
+    PostgresAudit,
+):
+    """See ``store.Store``. May be used from any thread."""
