@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tokenworks.errors import ConfigError, StoreError
+from tokenworks.errors import ConfigError, NotFound, StoreError
 from tokenworks.ledger.store import Store, open_store
 from tokenworks.plans import keys
-from tokenworks.plans.keys import KeyBook, create
+from tokenworks.plans.keys import KeyBook, create, rotate
 
 PEPPER = bytes(range(32))
 
@@ -140,7 +140,7 @@ def test_a_key_looked_up_late_ends_too(store: Store, clock: list[int]) -> None:
     assert held is not None
     assert book.check(over.encode()) is None
     assert held.active
-    book._version = store.keys_version()  # nothing is read again: the end alone counts
+    book.version = store.keys_version()  # nothing is read again: the end alone counts
     clock[0] += 10
     assert not book.reload_if_changed()
     assert not held.active
@@ -175,6 +175,141 @@ def test_a_key_tells_of_itself_without_the_store(store: Store, clock: list[int])
     row = store.key(key_id)
     assert row is not None
     assert (row.created_us, row.updated_us, row.expires_us) == (NOW_US, NOW_US, NOW_US + 10)
+
+
+# --- rotation -----------------------------------------------------------------------------------
+
+
+def test_a_rotated_key_has_two_secrets_until_the_overlap_is_over(store: Store, clock: list[int]) -> None:
+    key_id, old = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+    held = book.check(old.encode())
+    assert held is not None
+    row, new = rotate(store, key_id, PEPPER, 10e-6, actor="boss")
+    assert (row.id, row.hint, row.old_until_us) == (key_id, f"{new[:6]}…{new[-4:]}", NOW_US + 10)
+    assert new != old
+    fresh = book.check(new.encode())  # before any reload
+    assert fresh is not None
+    assert fresh.id == held.id == key_id
+    book.reload_if_changed()
+    assert book.check(old.encode()) is held, "who holds the object hears of its end"
+    assert book.check(new.encode()) is fresh
+    clock[0] += 9
+    book.reload_if_changed()
+    assert held.active
+    clock[0] += 1
+    assert not book.reload_if_changed()
+    assert not held.active
+    assert book.check(old.encode()) is None
+    assert book.check(new.encode()) is fresh
+    again = KeyBook(store, PEPPER)
+    assert again.check(old.encode()) is None
+    assert again.check(new.encode()) is not None
+    latest = store.audit(target=key_id)[0]
+    assert (latest.actor, latest.action) == ("boss", "key.rotate")
+
+
+def test_an_old_secret_ends_while_the_store_is_down(store: Store, clock: list[int], monkeypatch) -> None:
+    key_id, old = create(store, "alice", PEPPER)
+    _, new = rotate(store, key_id, PEPPER, 10e-6)
+    book = KeyBook(store, PEPPER)
+    assert book.check(old.encode()) is not None
+
+    def down(*_: object) -> None:
+        raise StoreError("down")
+
+    monkeypatch.setattr(store, "keys_version", down)
+    monkeypatch.setattr(store, "key_by_digest", down)
+    clock[0] += 10
+    with pytest.raises(StoreError):
+        book.reload_if_changed()
+    assert book.check(old.encode()) is None, "refused, not unknown: nothing is asked"
+    assert book.check(new.encode()) is not None
+
+
+def test_without_overlap_the_old_secret_is_refused_at_once(store: Store) -> None:
+    key_id, old = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+    held = book.check(old.encode())
+    assert held is not None
+    _, new = rotate(store, key_id, PEPPER, 0)
+    book.reload_if_changed()
+    assert not held.active
+    assert book.check(old.encode()) is None
+    assert book.check(new.encode()) is not None
+
+
+def test_only_the_last_two_secrets_are_good(store: Store) -> None:
+    key_id, first = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+    held = book.check(first.encode())
+    assert held is not None
+    _, second = rotate(store, key_id, PEPPER, 3600)
+    book.reload_if_changed()
+    _, third = rotate(store, key_id, PEPPER, 3600)
+    book.reload_if_changed()
+    assert not held.active
+    found = [book.check(secret.encode()) is not None for secret in (first, second, third)]
+    assert found == [False, True, True]
+    store.revoke_key(key_id)
+    book.reload_if_changed()
+    assert [book.check(secret.encode()) for secret in (first, second, third)] == [None] * 3
+
+
+def test_an_old_secret_lives_no_longer_than_its_key(store: Store, clock: list[int]) -> None:
+    key_id, old = create(store, "alice", PEPPER, expires_us=NOW_US + 5)
+    _, new = rotate(store, key_id, PEPPER, 10e-6)
+    book = KeyBook(store, PEPPER)
+    held = [book.check(secret.encode()) for secret in (old, new)]
+    assert [key.expires_us for key in held if key] == [NOW_US + 5] * 2
+    clock[0] += 5
+    book.reload_if_changed()
+    assert [key.active for key in held if key] == [False, False]
+
+
+def test_an_old_secret_is_looked_up_late_with_its_own_end(store: Store, clock: list[int]) -> None:
+    book = KeyBook(store, PEPPER)
+    key_id, old = create(store, "late", PEPPER)
+    rotate(store, key_id, PEPPER, 10e-6)
+    held = book.check(old.encode())
+    assert held is not None
+    assert held.expires_us == NOW_US + 10
+    clock[0] += 10
+    assert KeyBook(store, PEPPER).check(old.encode()) is None
+
+
+def test_what_can_not_be_rotated(store: Store) -> None:
+    key_id, secret = create(store, "alice", PEPPER)
+    for overlap in (-1, keys.MAX_OVERLAP_S + 1, float("nan")):
+        with pytest.raises(ValueError, match="0 to 365 days"):
+            rotate(store, key_id, PEPPER, overlap)
+    store.revoke_key(key_id)
+    for wrong in (key_id, "k_none"):
+        with pytest.raises(NotFound, match=f"no key that is not revoked has the id {wrong}"):
+            rotate(store, wrong, PEPPER, 0)
+    assert secret
+
+
+# --- what goes with a key -----------------------------------------------------------------------
+
+
+def test_team_role_and_rules_come_with_the_key_and_what_admission_knows_stays(store: Store) -> None:
+    key_id, secret = create(
+        store, "alice", PEPPER, "manager", team_id="t_1", rules='{"models":["a"]}', actor="cli:root"
+    )
+    assert store.audit(target=key_id)[0].actor == "cli:root"
+    book = KeyBook(store, PEPPER)
+    key = book.check(secret.encode())
+    assert key is not None
+    assert (key.role, key.team_id, key.rules) == ("manager", "t_1", '{"models":["a"]}')
+    assert (key.allowance, key.allowance_version) == (None, -1)
+    key.allowance, key.allowance_version = allowance, version = object(), 7
+    store.update_key(key_id, role="member", team_id="", rules="")
+    assert book.reload_if_changed()
+    assert book.check(secret.encode()) is key
+    assert (key.role, key.team_id, key.rules) == ("member", "", "")
+    assert key.allowance is allowance
+    assert key.allowance_version == version
 
 
 def test_guesses_neither_fill_memory_nor_occupy_the_store(store: Store, monkeypatch) -> None:
@@ -219,6 +354,6 @@ def test_without_a_pepper_or_with_a_made_up_role_nothing_is_made(store: Store) -
         create(store, "alice", b"")
     with pytest.raises(ConfigError, match="tokenworks init"):
         KeyBook(store, b"")
-    with pytest.raises(ValueError, match="member, admin"):
+    with pytest.raises(ValueError, match="member, manager, admin"):
         create(store, "alice", PEPPER, role="root")
     assert store.keys() == []

@@ -13,13 +13,14 @@ import time
 
 import msgspec
 
-from tokenworks.errors import ConfigError
+from tokenworks.errors import ConfigError, NotFound
 from tokenworks.ledger.rows import KeyRow
 from tokenworks.ledger.store import Store
 
 PREFIX = "tw-"
 SECRET_CHARS = len(PREFIX) + 43  # 32 random bytes in URL-safe base64
-ROLES = ("member", "admin")
+ROLES = ("member", "manager", "admin")
+MAX_OVERLAP_S = 365 * 86_400  # for which the secret before a rotation may still be good
 LOOKUPS_PER_S = 50  # of keys not in memory; beyond it an unknown key has to wait for the next reload
 
 _BLOCK = 64  # bytes of a SHA-256 block
@@ -27,42 +28,84 @@ _NEVER = 2**63
 
 
 class Key(msgspec.Struct):
-    """Whose request this is. One object for each key for as long as it is known, so ``active`` stays true."""
+    """Whose request this is. One object for each secret for as long as it is known, so ``active`` stays true.
+
+    A rotated key has two for a while: the one of its old secret ends by itself.
+    """
 
     id: str
     name: str
-    role: str  # "member" | "admin"
+    role: str  # "member" | "manager" of its team | "admin"
     active: bool = True
     hint: str = ""  # first and last characters of the secret
     created_us: int = 0
     expires_us: int | None = None  # unix µs; from then on it is not active
+    team_id: str = ""
+    rules: str = ""  # JSON of ``plans.rules.Rules``; empty: none
+    allowance: object | None = None  # what admission knows of its limits; not touched here
+    allowance_version: int = -1
 
 
 def create(
-    store: Store, name: str, pepper: bytes, role: str = "member", *, expires_us: int | None = None
+    store: Store,
+    name: str,
+    pepper: bytes,
+    role: str = "member",
+    *,
+    expires_us: int | None = None,
+    team_id: str = "",
+    rules: str = "",
+    actor: str = "",
 ) -> tuple[str, str]:
     """Make a key and return its id and its secret, which nothing can show again.
 
-    From ``expires_us`` (unix µs) on it is refused. Raises ``StoreError`` when it can't be kept,
-    ``ValueError`` for another role than ``ROLES``.
+    From ``expires_us`` (unix µs) on it is refused. ``rules`` is JSON, see ``plans.rules``; whether there is
+    a team ``team_id`` is not looked at. Raises ``StoreError`` when it can't be kept, ``ValueError`` for
+    another role than ``ROLES``.
     """
     if role not in ROLES:
         raise ValueError(f"role {role!r}: use one of {', '.join(ROLES)}")
-    secret = PREFIX + secrets.token_urlsafe(32)
+    secret, hint = _new_secret()
     now_us = _now_us()
     row = KeyRow(
         id="k_" + secrets.token_hex(8),
         name=name,
         role=role,
-        hint=f"{secret[:6]}…{secret[-4:]}",
+        hint=hint,
         created_us=now_us,
         revoked_us=None,
         digest=digest(pepper, secret.encode()),
         updated_us=now_us,
         expires_us=expires_us,
+        team_id=team_id,
+        rules=rules,
     )
-    store.add_key(row)
+    store.add_key(row, actor=actor)
     return row.id, secret
+
+
+def rotate(
+    store: Store, key_id: str, pepper: bytes, overlap_s: float, *, actor: str = ""
+) -> tuple[KeyRow, str]:
+    """Give a key another secret and return both; the one it had is good for ``overlap_s`` more.
+
+    A secret before that one is refused from now on. Raises ``NotFound`` where no key that is not revoked
+    has this id, ``ValueError`` for an overlap that is none.
+    """
+    if not 0 <= overlap_s <= MAX_OVERLAP_S:
+        raise ValueError(f"an overlap is 0 to {MAX_OVERLAP_S // 86_400} days")
+    secret, hint = _new_secret()
+    old_until_us = _now_us() + int(overlap_s * 1_000_000)
+    row = store.rotate_key(key_id, digest(pepper, secret.encode()), hint, old_until_us, actor=actor)
+    if row is None:
+        raise NotFound(f"no key that is not revoked has the id {key_id}; tokenworks key list shows them")
+    return row, secret
+
+
+def _new_secret() -> tuple[str, str]:
+    """A secret, and what may be shown of it."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    return secret, f"{secret[:6]}…{secret[-4:]}"
 
 
 def digest(pepper: bytes, token: bytes) -> bytes:
@@ -85,7 +128,7 @@ class KeyBook:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
         self._known: dict[bytes, tuple[bytes, Key]] = {}
-        self._version = -1
+        self.version = -1  # of what is known; it changes whenever a key does
         self._next_end_us = _NEVER  # the earliest time at which an active key ends
         self._lookups = 0
         self._lookups_since = 0.0
@@ -119,27 +162,31 @@ class KeyBook:
         if _now_us() >= self._next_end_us:
             self._end_due()
         version = self._store.keys_version()  # before the keys: a change in between is seen next time
-        if version == self._version:
+        if version == self.version:
             return False
         seen: dict[bytes, tuple[bytes, Key]] = {}
         rows = self._store.keys()
         self._next_end_us = _NEVER
         for row in rows:
-            seen[row.digest] = self._entry(row)
+            seen[row.digest] = self._entry(row, row.digest)
+            if row.old_digest is not None:  # once over, too: a known one asks no store
+                seen[row.old_digest] = self._entry(row, row.old_digest)
         for mac in self._known.keys() - seen.keys():
             self._known[mac][1].active = False  # deleted by hand; somebody may still hold the object
-        self._known, self._version = seen, version
+        self._known, self.version = seen, version
         return True
 
-    def _entry(self, row: KeyRow) -> tuple[bytes, Key]:
-        """What is known of ``row``, brought up to date."""
-        entry = self._known.get(row.digest)
+    def _entry(self, row: KeyRow, mac: bytes) -> tuple[bytes, Key]:
+        """What is known of ``row`` by the secret whose HMAC is ``mac``, brought up to date."""
+        entry = self._known.get(mac)
         if entry is None:
-            entry = row.digest, Key(row.id, row.name, row.role)
+            entry = mac, Key(row.id, row.name, row.role)
         key = entry[1]
+        now_us = _now_us()
         key.name, key.role, key.hint = row.name, row.role, row.hint
-        key.created_us, key.expires_us = row.created_us, row.expires_us
-        key.active = row.active and not row.expired(_now_us())
+        key.team_id, key.rules = row.team_id, row.rules
+        key.created_us, key.expires_us = row.created_us, _end_us(row, mac)
+        key.active = row.active and (key.expires_us is None or now_us < key.expires_us)
         self._note_end(key)
         return entry
 
@@ -167,8 +214,16 @@ class KeyBook:
         row = self._store.key_by_digest(mac)
         if row is None:
             return None
-        entry = self._known[mac] = self._entry(row)
+        entry = self._known[mac] = self._entry(row, mac)
         return entry[1] if entry[1].active else None
+
+
+def _end_us(row: KeyRow, mac: bytes) -> int | None:
+    """From when on the secret whose HMAC is ``mac`` is refused: the key's end or, if sooner, its own."""
+    if mac == row.digest:
+        return row.expires_us
+    own_us = row.old_until_us or 0
+    return own_us if row.expires_us is None else min(own_us, row.expires_us)
 
 
 def _now_us() -> int:

@@ -1,0 +1,1 @@
+"""What would this plan earn? Real usage is replayed against it."""
