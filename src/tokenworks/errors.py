@@ -27,6 +27,7 @@ class TokenworksError(Exception):
         self.message = message  # one line
         self.retry_after_s = retry_after_s
         self.metadata: dict[str, Any] = metadata
+        self.head_lines = b""  # further complete header lines of the answer
 
 
 class ConfigError(TokenworksError):
@@ -52,9 +53,22 @@ class UnknownModel(BadRequest):
     kind = "model_not_found"
 
 
+class LoopStopped(BadRequest):
+    """A session that runs away, or was stopped by hand. 400, for clients send 409 and 429 again."""
+
+    kind = "loop_stopped"
+
+
 class Unauthorized(TokenworksError):
     status = 401
     kind = "authentication_error"
+
+
+class PaymentRequired(TokenworksError):
+    """A budget or wallet has too little left. Clients don't send such a request again by themselves."""
+
+    status = 402
+    kind = "insufficient_credits"
 
 
 class Forbidden(TokenworksError):

@@ -73,5 +73,5 @@ def test_stream_on_http_1_0_has_no_chunks_and_closes() -> None:
 def test_draining_closes_after_the_answer() -> None:
     reply = Written(request(), draining=True)
     reply.fail(RateLimited("slow down", retry_after_s=2.4))
-    assert b"retry-after: 2\r\n" in reply.data and b"connection: close\r\n" in reply.data
+    assert b"retry-after: 3\r\n" in reply.data and b"connection: close\r\n" in reply.data
     assert b'"code":429' in reply.data

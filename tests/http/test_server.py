@@ -885,7 +885,7 @@ async def test_errors_are_answered_in_the_usual_shape(house: Any) -> None:
     client = await (await house(refuse)).client()
     client.send(GET % b"")
     got = await client.answer()
-    assert (got.status, got.headers["retry-after"]) == (429, "2")
+    assert (got.status, got.headers["retry-after"]) == (429, "3")
     error = json.loads(got.body)["error"]
     assert error["code"] == 429
     assert error["metadata"] == {"provider_name": "acme"}

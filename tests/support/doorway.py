@@ -11,6 +11,7 @@ import httpx
 
 from tokenworks.catalog.load import load as load_catalog
 from tokenworks.config.settings import (
+    LimitSettings,
     ProviderModelSettings,
     ProviderSettings,
     RoutingSettings,
@@ -30,6 +31,8 @@ from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import open_store
 from tokenworks.plans import keys
+from tokenworks.plans.book import Book
+from tokenworks.plans.leases import Leases
 from tokenworks.providers.target import Targets
 from tokenworks.routing.health import Health
 
@@ -62,6 +65,7 @@ class Door:
             routing=more.get("routing", RoutingSettings()),
             provider_keys=more.get("provider_keys", {}),
             presets=more.get("presets", {}),
+            limits=more.get("limits", LimitSettings(wait_s=0.3)),
             pepper=PEPPER,
         )
         home.mkdir(parents=True, exist_ok=True)
@@ -71,6 +75,8 @@ class Door:
         self.sweeper = Sweeper(loop)
         self.pool = Pool(loop, self.settings.upstream, self.sweeper)
         self.book = keys.KeyBook(self.store, PEPPER)
+        self.leases = Leases(self.store, loop, "w0")
+        self.limits = Book(self.store, self.leases)
         self.asked: list[str] = []
         self.engines = EngineLink(self.asked.append)
         self.catalog = load_catalog(self.settings)
@@ -91,6 +97,8 @@ class Door:
         self.gateway = Gateway(
             self.settings,
             self.book,
+            self.limits,
+            self.leases,
             self.catalog,
             targets,
             self.engines,
@@ -127,6 +135,7 @@ class Door:
         self.journal.close()
         self.inflight.close()
         self.states.close()
+        self.leases.close()
         self.store.close()
 
     async def post(self, body: Any = None, **more: Any) -> httpx.Response:

@@ -21,12 +21,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from tokenworks.app.caretaker import Caretaker
 from tokenworks.app.handover import Birth, Channel, Message, pack
 from tokenworks.app.metrics import Metrics
 from tokenworks.config.settings import ServerSettings, Settings
 from tokenworks.engines.manager import EngineManager, EngineState
 from tokenworks.errors import ConfigError
 from tokenworks.ledger.drainer import Drainer
+from tokenworks.ledger.gateway_id import gateway_id
 from tokenworks.ledger.store import open_store
 
 log = logging.getLogger(__name__)
@@ -117,7 +119,7 @@ class _Worker(Channel):
         super().__init__()
         self.supervisor = supervisor
         self.index = index
-        self.name = f"w{index}-{os.getpid()}-{time.time_ns() // 1_000_000}"
+        self.name = f"{supervisor.gateway_id}-w{index}-{os.getpid()}-{time.time_ns() // 1_000_000}"
         self.ready = asyncio.Event()
         self.inflight = 0
         self.process: asyncio.subprocess.Process | None = None
@@ -151,6 +153,7 @@ class Supervisor:
         self.all_ready = asyncio.Event()
         self.engines = EngineManager(settings.engines, self._engine_changed, settings.home / "run")
         self.engine_tasks: set[asyncio.Task[None]] = set()
+        self.gateway_id = gateway_id(settings.journal_dir)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
         self.metrics = Metrics(settings.home / "run" / "metrics.prom")
         self.drainer = Drainer(settings.journal_dir, self.store, self.metrics.observe)
@@ -176,6 +179,11 @@ class Supervisor:
             target=self.drainer.run, args=(draining, DRAIN_EVERY_S), name="drainer", daemon=True
         )
         drainer.start()
+        caring = threading.Event()
+        caretaker = threading.Thread(
+            target=Caretaker(self.store).run, args=(caring,), name="caretaker", daemon=True
+        )
+        caretaker.start()
         metrics = loop.create_task(self._write_metrics())
         keepers = [loop.create_task(self._keep(i)) for i in range(len(self.sockets))]
         status = 0
@@ -190,6 +198,8 @@ class Supervisor:
             await self._stop_workers()
             await asyncio.gather(*keepers, return_exceptions=True)
             await self.engines.stop_all()
+            caring.set()
+            await asyncio.to_thread(caretaker.join)
             draining.set()
             await asyncio.to_thread(drainer.join)
             self.drainer.recover()

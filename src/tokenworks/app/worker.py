@@ -29,7 +29,9 @@ from tokenworks.http.upstream import Pool
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.store import open_store
+from tokenworks.plans.book import Book
 from tokenworks.plans.keys import KeyBook
+from tokenworks.plans.leases import Leases
 from tokenworks.providers.target import Targets
 from tokenworks.routing.health import Health
 
@@ -73,6 +75,9 @@ class Worker:
         self.pool = Pool(loop, settings.upstream, self.sweeper)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
         self.keys = KeyBook(self.store, settings.pepper)
+        self.keys_version = self.keys.version
+        self.leases = Leases(self.store, loop, birth.name, workers=settings.server.workers)
+        self.book = Book(self.store, self.leases)
         self.catalog = load_catalog(settings)
         self.control = _Control(self)
         self.engines = EngineLink(lambda name: self.control.send(Message(start=name)))
@@ -93,6 +98,8 @@ class Worker:
         self.gateway = Gateway(
             settings,
             self.keys,
+            self.book,
+            self.leases,
             self.catalog,
             self.targets,
             self.engines,
@@ -132,6 +139,7 @@ class Worker:
         self.journal.close()
         self.inflight.close()
         self.states.close()
+        self.leases.close()
         self.store.close()
 
     async def _keep_house(self) -> None:
@@ -157,10 +165,15 @@ class Worker:
             self.gateway.refused = {}
         if not self.journal.healthy and self.gateway.retry_journal():
             log.warning("journal: writable again")
+        self.leases.housekeeping()
         try:
             self.keys.reload_if_changed()
+            if self.keys.version != self.keys_version:  # by whomever they were read again
+                self.keys_version = self.keys.version
+                self.book.keys_changed()
+            self.book.reload_if_changed()
         except StoreError as error:
-            log.error("keys: %s; those known stay valid", error)
+            log.error("keys and limits: %s; those known stay valid", error)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from tokenworks.config.rules import bad_name
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
+    LimitSettings,
     RoutingSettings,
     ServerSettings,
     Settings,
@@ -35,7 +36,7 @@ PEPPER_BYTES = 32
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_TABLES = ("server", "upstream", "routing", "ledger", "providers", "presets", "engines")
+_TABLES = ("server", "upstream", "routing", "ledger", "limits", "providers", "presets", "engines")
 _TOML_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -85,6 +86,7 @@ def load(
         upstream=_section(UpstreamSettings, "upstream", source),
         routing=_section(RoutingSettings, "routing", source),
         ledger=_section(LedgerSettings, "ledger", source),
+        limits=_section(LimitSettings, "limits", source),
         providers={name: without_keys(given) for name, given in providers.items()},
         engines=_engines(source, folder),
         secrets={name: found[0].secret for name, found in keys.items()},

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
+    LimitSettings,
     ProviderKeySettings,
     ProviderModelSettings,
     ProviderSettings,
@@ -43,6 +44,7 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
         "comment_after_s": (0.1, _DAY_S),
         "cache_mib": (0, 65_536),
     },
+    LimitSettings: {"wait_s": (0, 600)},
     UpstreamSettings: {
         "connect_timeout_s": (0.1, _DAY_S),
         "first_byte_timeout_s": (0.1, _DAY_S),

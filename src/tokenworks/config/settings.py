@@ -78,6 +78,12 @@ class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"LedgerSettings(fsync={self.fsync!r}, store={'...' if self.store else ''!r})"
 
 
+class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[limits]``: what happens where a limit is reached."""
+
+    wait_s: float = 5.0  # for what others give back, before an answer is cut or a request refused
+
+
 class ProviderModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[providers.NAME.models]]``: one model at this provider, with its price in $ per million tokens."""
 
@@ -174,6 +180,7 @@ class Settings(msgspec.Struct, frozen=True):
     upstream: UpstreamSettings = UpstreamSettings()
     routing: RoutingSettings = RoutingSettings()
     ledger: LedgerSettings = LedgerSettings()
+    limits: LimitSettings = LimitSettings()
     providers: dict[str, ProviderSettings] = {}
     engines: dict[str, EngineSettings] = {}
     secrets: dict[str, str] = {}
@@ -184,8 +191,8 @@ class Settings(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:  # secrets and pepper stay out of logs and tracebacks
         return (
             f"Settings(home={str(self.home)!r}, server={self.server!r}, upstream={self.upstream!r}, "
-            f"routing={self.routing!r}, ledger={self.ledger!r}, providers={self.providers!r}, "
-            f"engines={self.engines!r}, "
+            f"routing={self.routing!r}, ledger={self.ledger!r}, limits={self.limits!r}, "
+            f"providers={self.providers!r}, engines={self.engines!r}, "
             f"secrets of {sorted(self.secrets)})"
         )
 

@@ -132,7 +132,7 @@ class Answering(Attempts):
     def _answer(self, whole: Whole, usage: Usage) -> None:
         record, plan = self.record, self.plan
         answer = whole.render(self.telling(), usage, record.cost_nano_usd)
-        lines = b"%bx-generation-id: %b\r\n" % (JSON_TYPE, record.id.encode())
+        lines = b"%bx-generation-id: %b\r\n%b" % (JSON_TYPE, record.id.encode(), self.limit_lines)
         if plan is not None:
             lines += plan.head_lines
             plan.answered(self, answer)

@@ -29,9 +29,11 @@ from tokenworks.wire.pairing import Asked, Stream
 from tokenworks.wire.replay import Recall
 
 if TYPE_CHECKING:
+    from tokenworks.gateway.admission import Hold
     from tokenworks.gateway.front import Gateway
     from tokenworks.gateway.plan import Plan
     from tokenworks.gateway.way import Way
+    from tokenworks.plans.block import Block
 
 MOST_NESTED = 50  # attempts that fail at once, as with many that rest; the next has a stack of its own
 JOIN_BELOW = 8 * 1024  # copying less than this is cheaper than another write
@@ -72,6 +74,8 @@ class Attempts(msgspec.Struct, eq=False):
     commented: bool = False  # the head of a stream has gone to the caller, and a comment
     deadline: float = NEVER
     retry_after: bytes = b""
+    limit_lines: bytes = b""  # header lines of the answer that tell of limits
+    hold: Hold | Block | None = None  # what is reserved for it, if anything limits its key
     refused: tuple[str, ...] = ()  # models that can't take this request, whoever serves them
 
     # --- attempts -----------------------------------------------------------------------------
@@ -84,8 +88,9 @@ class Attempts(msgspec.Struct, eq=False):
         gateway = self.gateway
         try:
             self.slot = gateway.inflight.open(self.record)
-        except OSError as error:
-            raise Unavailable(f"no room to note this request: {error.strerror}", retry_after_s=5) from None
+        except (OSError, ValueError) as error:  # the disk is full; too many limits for a slot
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise Unavailable(f"no room to note this request: {reason}", retry_after_s=5) from None
         self.reply.exchange = self
         if self.record.stream:
             self.deadline = gateway.sweeper.now + gateway.comment_after_s
@@ -276,6 +281,7 @@ class Attempts(msgspec.Struct, eq=False):
 
     def _start_stream(self) -> None:
         extra = self.plan.head_lines if self.plan is not None else b""
+        extra += self.limit_lines
         self.reply.start(200, b"%bx-generation-id: %b\r\n%b" % (SSE_HEAD, self.record.id.encode(), extra))
 
     # --- what the rest of an exchange does ----------------------------------------------------

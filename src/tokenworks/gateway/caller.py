@@ -21,6 +21,8 @@ class Caller:
         "app",
         "cache_clear",
         "cache_ttl_s",
+        "cleared",
+        "client",
         "key",
         "ordinary",
         "passed_on",
@@ -37,6 +39,8 @@ class Caller:
         session = get(b"x-session-id")
         self.app = label(app) if app is not None else ""
         self.session = label(session) if session is not None else ""
+        self.client = label(get(b"user-agent", b""))
+        self.cleared: object = None  # the allowance that lets this client in
         self.tells_routing = get(b"x-openrouter-metadata", b"").lower() == b"enabled"
         self.cache_clear = get(b"x-openrouter-cache-clear", b"").lower() == b"true"
         self.cache_ttl_s = 0

@@ -12,7 +12,7 @@ import msgspec
 from tokenworks.catalog.load import Catalog
 from tokenworks.catalog.prices import is_free
 from tokenworks.config.settings import RoutingSettings
-from tokenworks.errors import BadRequest, TokenworksError, Unauthorized, UnknownModel
+from tokenworks.errors import BadRequest, Forbidden, TokenworksError, Unauthorized, UnknownModel
 from tokenworks.gateway.caller import MAX_LABEL, Caller
 from tokenworks.gateway.conversations import first_words
 from tokenworks.gateway.plan import Plan
@@ -44,6 +44,8 @@ FREE = "free"
 _IMAGE = re.compile(rb'"type"\s*:\s*"(?:image_url|image|input_image)"')
 _FILE = re.compile(rb'"type"\s*:\s*"(?:file|document|input_file)"')
 _LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+
+Allows = Callable[[Endpoint], bool]
 
 _decode_names = msgspec.json.Decoder(list[str] | None).decode
 _decode_fallbacks = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
@@ -90,15 +92,27 @@ class Chooser:
         merged["model"] = raw(name)
         return way.read(_encode(merged))
 
-    def plan(self, asked: Asked, way: Way, caller: Caller, record: Record, *, local_only: bool) -> Plan:
-        """Which endpoints are asked, and what else is to be done. Raises BadRequest when none is left."""
+    def plan(
+        self,
+        asked: Asked,
+        way: Way,
+        caller: Caller,
+        record: Record,
+        *,
+        local_only: bool,
+        allows: Allows | None = None,
+    ) -> Plan:
+        """Which endpoints are asked, and what else is to be done. Raises BadRequest when none is left.
+
+        ``allows`` tells which endpoints the caller's rules permit; None: all.
+        """
         fields = asked.fields
         names = self._names(asked)
         wish = wishes.read(fields.get("provider"))
-        groups, suffixes = self._groups(names, way, local_only=local_only)
+        groups, suffixes = self._groups(names, way, allows, local_only=local_only)
         for suffix in suffixes:
             wish = variant.apply(wish, suffix)
-        session = record.session or _text(fields, "prompt_cache_key") or _user(fields) or first_words(fields)
+        session = conversation_of(record, fields)
         model = groups[0][0].model
         key = (caller.key.id, model, session) if session else None
         now = self.now()
@@ -117,7 +131,7 @@ class Chooser:
         return plan
 
     def _groups(
-        self, names: Sequence[str], way: Way, *, local_only: bool
+        self, names: Sequence[str], way: Way, allows: Allows | None, *, local_only: bool
     ) -> tuple[list[Sequence[Endpoint]], list[str]]:
         """The endpoints of each of ``names`` that can be asked, and the suffixes that go for all of them.
 
@@ -130,7 +144,7 @@ class Chooser:
             if not endpoints:
                 continue
             try:
-                found.append((self._usable(endpoints, name, way, local_only=local_only), suffix))
+                found.append((self._usable(endpoints, name, way, allows, local_only=local_only), suffix))
             except TokenworksError as error:
                 refused = refused or error
         if not found:
@@ -171,7 +185,13 @@ class Chooser:
         return (), suffix
 
     def _usable(
-        self, endpoints: Sequence[Endpoint], name: str, way: Way, *, local_only: bool
+        self,
+        endpoints: Sequence[Endpoint],
+        name: str,
+        way: Way,
+        allows: Allows | None,
+        *,
+        local_only: bool,
     ) -> Sequence[Endpoint]:
         """Those that this caller may use and that can be asked what came on this way. Never empty."""
         if local_only:
@@ -180,6 +200,10 @@ class Chooser:
                 raise Unauthorized(
                     f"no API key; without one only models run here can be asked, not {name[:MAX_LABEL]}"
                 )
+        if allows is not None:
+            endpoints = [e for e in endpoints if allows(e)]
+            if not endpoints:
+                raise Forbidden(f"the rules of this API key leave no endpoint of {name[:MAX_LABEL]!r}")
         if way.wire in _CACHELESS:
             endpoints = [e for e in endpoints if e.engine is None and self.targets.serves(e, way.wire)]
             if not endpoints:
@@ -202,6 +226,11 @@ class Chooser:
             now=now,
             draw=self.draw,
         )
+
+
+def conversation_of(record: Record, fields: Fields) -> str:
+    """What names the conversation that a request belongs to; empty where nothing tells."""
+    return record.session or _text(fields, "prompt_cache_key") or _user(fields) or first_words(fields)
 
 
 def unknown(catalog: Catalog, model: str) -> TokenworksError:

@@ -119,6 +119,8 @@ class Exchange(Answering):
             self.gateway.sweeper.forget(self)
         record = self.record
         settling.fill(record, outcome, status, usage, self.endpoint.price)
+        if self.hold is not None:
+            self.hold.settle(record, usage)
         elapsed = time.perf_counter_ns() - self.started
         record.latency_us = elapsed // 1000
         target = self.target

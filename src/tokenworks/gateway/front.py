@@ -14,12 +14,16 @@ from tokenworks.config.settings import Settings
 from tokenworks.engines.link import EngineLink
 from tokenworks.engines.manager import EngineState
 from tokenworks.errors import TokenworksError, Unauthorized, Unavailable
+from tokenworks.gateway.admission import Admission, Hold, UsedUp, Wait
 from tokenworks.gateway.attempts import SSE_HEAD
 from tokenworks.gateway.cache import Entry, ResponseCache, key_of
 from tokenworks.gateway.caller import MAX_LABEL, Caller
 from tokenworks.gateway.choice import PLANNED, Chooser
 from tokenworks.gateway.conversations import Conversations, stores
 from tokenworks.gateway.exchange import Exchange
+from tokenworks.gateway.guard import Guard, refused
+from tokenworks.gateway.overflow import included, overflow
+from tokenworks.gateway.parked import Parked
 from tokenworks.gateway.pending import Pending
 from tokenworks.gateway.settling import BYTES_PER_TOKEN
 from tokenworks.gateway.states import States
@@ -30,7 +34,11 @@ from tokenworks.http.server import ClientConnection, Handler
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.record import Record
+from tokenworks.plans.block import Block
+from tokenworks.plans.book import Book
 from tokenworks.plans.keys import Key, KeyBook
+from tokenworks.plans.leases import Leases
+from tokenworks.plans.subscription import PLAN
 from tokenworks.providers.target import Target, Targets
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.health import Health
@@ -44,6 +52,7 @@ log = logging.getLogger(__name__)
 
 AFFINITIES = 10_000  # sessions that one worker keeps to their endpoints
 NO_KEY = b"keyless"  # no key, said by clients that must send something
+_THINKING = frozenset(("thinking", "reasoning_effort"))  # in translation they may raise the limit of output
 _LOCAL_HOSTS = (b"127.0.0.1", b"localhost", b"[::1]")
 
 
@@ -54,6 +63,8 @@ class Gateway:
         self,
         settings: Settings,
         keys: KeyBook,
+        book: Book,
+        leases: Leases,
         catalog: Catalog,
         targets: Targets,
         engines: EngineLink,
@@ -65,6 +76,11 @@ class Gateway:
         self.loop = targets.pool.loop
         self.sweeper = targets.pool.sweeper
         self.keys = keys
+        self.book = book
+        self.leases = leases
+        self.admission = Admission(leases)
+        self.guard = Guard(book)
+        self.wait_s = settings.limits.wait_s
         self.catalog = catalog
         self.targets = targets
         self.engines = engines
@@ -133,9 +149,17 @@ class Gateway:
             record.stream = asked.stream
             self._label(record, asked.fields)
             record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN
+            book, key = self.book, caller.key
+            allowance = book.of(key)
+            continued = "previous_response_id" in asked.fields and way.wire == pairs.RESPONSES
+            if allowance is not None:
+                if not allowance.easy or now_us >= allowance.checked_until_us or book.stops:
+                    self.guard.check(allowance, caller, asked, record, now_us, named=not continued)
+            elif book.stops:
+                self.guard.check_stopped(asked, record)
             if caller.special and self._cached(way, caller, asked, request, reply, record, started):
                 return
-            if "previous_response_id" in asked.fields and way.wire == pairs.RESPONSES:
+            if continued:
                 Pending(self, way, request, reply, asked, caller, record, started).begin()
                 return
             self.go(way, request.body, reply, asked, caller, record, started)
@@ -151,9 +175,24 @@ class Gateway:
         caller: Caller,
         record: Record,
         started: int,
+        state: str = PLAN,
+        parked: Parked | None = None,
     ) -> None:
-        """Choose endpoints and begin. Raises what the caller did wrong."""
+        """Choose endpoints, reserve what the answer may cost, and begin. Raises what the caller did wrong.
+
+        ``state`` is where it stands with its plan (``plans.subscription``); ``parked``, that it has waited.
+        """
         fields = asked.fields
+        allowance = self.book.of(caller.key)
+        lines: bytes | None = b""
+        block = None
+        if allowance is not None and (block := allowance.block) is None:
+            if parked is None and (slow_s := self.guard.slowed(allowance, record.time_us)):
+                parked = Parked(self, way, body, reply, asked, caller, record, started, state)
+                parked.slow_down(slow_s)
+                return
+            state = self.guard.turned(allowance, asked, state, record.time_us)
+            lines = self.guard.look(allowance, asked, record)
         endpoints: Sequence[Endpoint] = self.catalog.find(asked.model)
         plan = None
         if (
@@ -169,9 +208,11 @@ class Gateway:
             or not PLANNED.isdisjoint(fields)
             or (endpoints[0].quirks and not QUIRKS.isdisjoint(endpoints[0].quirks))
             or (self._many_keys and endpoints[0].provider in self._many_keys)
+            or (allowance is not None and allowance.strict and not _THINKING.isdisjoint(fields))
         ):
             local_only = caller.key is self._local
-            plan = self.chooser.plan(asked, way, caller, record, local_only=local_only)
+            allows = allowance.allows if allowance is not None and allowance.restricts else None
+            plan = self.chooser.plan(asked, way, caller, record, local_only=local_only, allows=allows)
             endpoints = plan.endpoints
             plan.asked_fields = fields
             if way.wire == pairs.RESPONSES:
@@ -180,13 +221,67 @@ class Gateway:
                 plan.cache_key = key_of(caller.key.id, way.wire, body)
                 plan.collected = [] if record.stream else None
                 plan.head_lines = b"x-openrouter-cache-status: MISS\r\n"
-        Exchange(self, way, reply, asked, record, endpoints, endpoints[0], started, plan).begin()
+        elif allowance is not None and allowance.restricts and not allowance.allows(endpoints[0]):
+            raise refused(allowance, asked.model)
+        if (
+            state == PLAN
+            and allowance is not None
+            and allowance.subscription is not None
+            and plan is not None
+        ):
+            endpoints = plan.endpoints = included(allowance.subscription, endpoints)
+        hold: Hold | Block | None = None
+        if allowance is not None:
+            now_us = record.time_us
+            if parked is not None:
+                now_us = (time.perf_counter_ns() + self.clock_offset_ns) // 1000
+            if block is not None:
+                lines = self.admission.quick(allowance, block, asked, record, endpoints[0], now_us)
+                hold = block
+            if hold is None or lines is None:
+                try:
+                    hold = self.admission.admit(
+                        allowance,
+                        way,
+                        asked,
+                        record,
+                        endpoints,
+                        now_us,
+                        self.guard.state(allowance, caller, state),
+                        lines or b"",
+                        late=parked is not None and parked.late,
+                        tries=parked.tries if parked is not None else 0,
+                    )
+                except Wait as wait:
+                    if parked is None:
+                        parked = Parked(self, way, body, reply, asked, caller, record, started, state)
+                    parked.state, parked.over = state, False
+                    parked.wait(wait)
+                    return
+                except UsedUp as used_up:
+                    state = overflow(allowance, asked, used_up, now_us)
+                    self.go(way, body, reply, asked, caller, record, started, state, parked)
+                    return
+                lines = hold.lines
+                if plan is not None and allowance.strict:
+                    plan.hedges = False
+                    plan.max_output_tokens = hold.max_output_tokens
+        exchange = Exchange(self, way, reply, asked, record, endpoints, endpoints[0], started, plan)
+        if hold is not None:
+            exchange.hold = hold
+            exchange.limit_lines = lines or b""
+        try:
+            exchange.begin()
+        except TokenworksError:
+            if hold is not None:
+                hold.release(record)
+            raise
 
     def refuse(
         self, error: TokenworksError, way: Way, reply: ClientConnection, record: Record, started: int
     ) -> None:
         """Answer and record a request that got no further than the front."""
-        record.uncached_input_tokens = 0
+        record.uncached_input_tokens = record.cost_nano_usd = 0
         record.outcome = "bad_request" if error.status in (400, 404) else "denied"
         record.status = error.status
         record.latency_us = (time.perf_counter_ns() - started) // 1000

@@ -62,6 +62,11 @@ class Pending:
                 raise found
             asked = self.way.read(_encode(found))
             record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN
+            allowance = gateway.book.of(self.caller.key)
+            if allowance is not None:  # by the whole conversation
+                gateway.guard.check(allowance, self.caller, asked, record, record.time_us)
+            elif gateway.book.stops:
+                gateway.guard.check_stopped(asked, record)
             gateway.go(self.way, self.body, self.reply, asked, self.caller, record, self.started)
         except TokenworksError as error:
             gateway.refuse(error, self.way, self.reply, record, self.started)

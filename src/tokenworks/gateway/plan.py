@@ -45,6 +45,7 @@ class Plan:
         "head_lines",
         "hedges",
         "keeps_response",
+        "max_output_tokens",
         "models",
         "passed_on",
         "session",
@@ -60,6 +61,7 @@ class Plan:
         self.excluded: Sequence[Excluded] = ()
         self.models = 1  # how many the caller named
         self.strict = False  # no parameter may be dropped
+        self.max_output_tokens: int | None = None  # what is reserved for: translation must not raise it
         self.exclude_reasoning = False
         self.session = ""
         self.affinity: AffinityKey | None = None
@@ -78,8 +80,12 @@ class Plan:
     # --- for the request ----------------------------------------------------------------------
 
     def maker(self, target: Target) -> Maker:
-        """The maker of ``target``, as strict as the caller wants it."""
-        return msgspec.structs.replace(target.maker, strict=True) if self.strict else target.maker
+        """The maker of ``target``, as strict as the caller wants it, and no freer than his budget."""
+        maker = target.maker
+        most = self.max_output_tokens
+        if most is not None and (maker.max_output_tokens is None or most < maker.max_output_tokens):
+            maker = msgspec.structs.replace(maker, max_output_tokens=most)
+        return msgspec.structs.replace(maker, strict=True) if self.strict else maker
 
     def pick_key(self, keyring: Keyring) -> str:
         """The name of the provider's key to use; one that rests if all do."""

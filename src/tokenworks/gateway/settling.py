@@ -33,7 +33,7 @@ def fill(record: Record, outcome: str, status: int, usage: Usage | None, price: 
     record.outcome = outcome
     record.status = status
     if usage is None:
-        record.uncached_input_tokens = 0
+        record.uncached_input_tokens = record.cost_nano_usd = 0
         return
     record.uncached_input_tokens = usage.uncached_input_tokens
     record.cache_read_tokens = usage.cache_read_tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -35,9 +36,9 @@ class Reply:
 
     def fail(self, error: TokenworksError, render: Callable[[TokenworksError], bytes] = render_error) -> None:
         """Send ``error`` as the whole answer, its body made by ``render``."""
-        extra = b""
+        extra = error.head_lines
         if error.retry_after_s is not None:
-            extra = b"retry-after: %d\r\n" % max(1, round(error.retry_after_s))
+            extra += b"retry-after: %d\r\n" % max(1, math.ceil(error.retry_after_s))
         self.send(error.status, JSON_TYPE + extra, render(error))
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:

@@ -1,0 +1,44 @@
+"""What a running server does now and then beside serving: fair use is looked after, old counts dropped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from tokenworks.app.fair_use import FairUseWatch
+from tokenworks.errors import StoreError
+from tokenworks.ledger.store import Store
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 15.0
+PRUNE_EVERY_S = 3600.0
+
+
+class Caretaker:
+    """One thread of the supervisor."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fair_use = FairUseWatch(store)
+        self._prune_at = time.monotonic() + PRUNE_EVERY_S
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set. A store that is down is asked again the next time."""
+        while not stop.wait(EVERY_S):
+            try:
+                self.work(time.time_ns() // 1000)
+            except StoreError as error:
+                log.warning("caretaker: %s; trying again in %.0f s", error, EVERY_S)
+            except Exception:
+                log.exception("caretaker: unexpected; going on")
+
+    def work(self, now_us: int) -> None:
+        """One round. Raises ``StoreError``."""
+        self._fair_use.look(now_us)
+        if time.monotonic() >= self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_EVERY_S
+            dropped = self._store.prune_accounts(now_us)
+            if dropped:
+                log.info("limits: %d old counts dropped", dropped)

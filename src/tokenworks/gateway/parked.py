@@ -1,0 +1,122 @@
+"""A request that is not admitted yet: it waits for a lease, for what others give back, or because its key
+is slowed down."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tokenworks.errors import TokenworksError, Unavailable
+from tokenworks.http.server import ClientConnection
+from tokenworks.ledger.record import Record
+from tokenworks.wire.pairing import Asked
+
+if TYPE_CHECKING:
+    from tokenworks.gateway.admission import Wait
+    from tokenworks.gateway.caller import Caller
+    from tokenworks.gateway.front import Gateway
+    from tokenworks.gateway.way import Way
+
+
+class Parked:
+    """Stands on the caller's connection meanwhile."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        way: Way,
+        body: bytes,
+        reply: ClientConnection,
+        asked: Asked,
+        caller: Caller,
+        record: Record,
+        started: int,
+        state: str,
+    ) -> None:
+        self.gateway = gateway
+        self.way = way
+        self.body = body
+        self.reply = reply
+        self.asked = asked
+        self.caller = caller
+        self.record = record
+        self.started = started
+        self.state = state  # of its plan, see ``plans.subscription``
+        self.slowed = False  # the wait that fair use imposes is behind it
+        self.tries = 0
+        self.late_at = gateway.loop.time() + gateway.wait_s
+        self.over = False
+        reply.exchange = self
+
+    def wait(self, wait: Wait) -> None:
+        """Try again after the next round of leases."""
+        if wait.partial:
+            self.tries += 1
+        self.gateway.leases.wait(self, self._again)
+
+    def slow_down(self, seconds: float) -> None:
+        """Try for the first time in ``seconds``."""
+        self.late_at += seconds
+        self.gateway.loop.call_later(seconds, self._slowed)
+
+    @property
+    def late(self) -> bool:
+        """It has waited as long as it may."""
+        return self.gateway.loop.time() >= self.late_at
+
+    def _slowed(self) -> None:
+        self.slowed = True
+        self._again()
+
+    def _again(self) -> bool:
+        """True when it waits no more."""
+        if self.over:
+            return True
+        gateway, record = self.gateway, self.record
+        self.over = True  # unless it has to wait on
+        gateway.leases.forget(self)
+        try:
+            gateway.go(
+                self.way,
+                self.body,
+                self.reply,
+                self.asked,
+                self.caller,
+                record,
+                self.started,
+                self.state,
+                self,
+            )
+        except TokenworksError as error:
+            gateway.refuse(error, self.way, self.reply, record, self.started)
+        except BaseException:  # a mistake of ours: nobody else would ever end this request
+            self.reply.transport.abort()
+            raise
+        return self.over
+
+    # --- from the caller ----------------------------------------------------------------------
+
+    def client_gone(self) -> None:
+        if not self.over:
+            self._settle("client_gone", 0)
+
+    def shut_down(self) -> None:
+        if not self.over:
+            error = Unavailable("the server was stopped before this request was begun", retry_after_s=1)
+            self._settle("shutdown", error.status)
+            self.reply.fail(error, self.way.render)
+
+    def _settle(self, outcome: str, status: int) -> None:
+        self.over = True
+        self.gateway.leases.forget(self)
+        record = self.record
+        record.uncached_input_tokens = 0
+        record.outcome, record.status = outcome, status
+        record.latency_us = (time.perf_counter_ns() - self.started) // 1000
+        self.gateway.journal.append(record)
+
+    def client_slow(self) -> None:
+        """Nothing is written yet."""
+
+    def client_ready(self) -> None:
+        """See ``client_slow``."""
