@@ -15,9 +15,11 @@ from fastapi import FastAPI
 from tokenworks.api.app import build
 from tokenworks.catalog.load import load
 from tokenworks.config.settings import ProviderModelSettings, ProviderSettings, ServerSettings, Settings
+from tokenworks.ledger.limit_rows import TeamRow, Want
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store, open_store
 from tokenworks.plans import keys
+from tokenworks.plans.account import account_id
 from tokenworks.plans.keys import KeyBook
 
 PEPPER = b"p" * 32
@@ -32,10 +34,26 @@ class Client(httpx.AsyncClient):
         self.store: Store = app.state.store
         self._serial = itertools.count(1)
 
-    def new_key(self, name: str = "somebody", role: str = "member") -> tuple[str, dict[str, str]]:
+    def new_key(
+        self, name: str = "somebody", role: str = "member", *, team_id: str = ""
+    ) -> tuple[str, dict[str, str]]:
         """A key's id and the headers to send it with."""
-        key_id, secret = keys.create(self.store, name, PEPPER, role)
+        key_id, secret = keys.create(self.store, name, PEPPER, role, team_id=team_id)
         return key_id, {"authorization": f"Bearer {secret}"}
+
+    def new_team(self, name: str = "research") -> str:
+        """A team's id."""
+        team_id = f"t_{next(self._serial):016x}"
+        assert self.store.add_team(TeamRow(team_id, name, "", 1, 1))
+        return team_id
+
+    def spend(self, limit_id: str, subject: str, amount: int, *, bucket: int = 0, leased: int = 0) -> int:
+        """An account of this limit of which ``amount`` was spent and ``leased`` is held; its id."""
+        account = account_id(limit_id, subject)
+        cap = 2**60
+        self.store.lease("w1", [Want(account, limit_id, subject, cap, 0, amount + leased, 0)], {}, [], 1)
+        self.record("k_spent", charges=(account, bucket, amount))
+        return account
 
     def record(self, key_id: str, age_s: float = 60.0, **fields: Any) -> Record:
         """One finished request of this key in the ledger."""
@@ -51,7 +69,7 @@ class Client(httpx.AsyncClient):
             **fields,
         }
         one = Record(id=f"gen-{second}-t{number:x}", time_us=second * 1_000_000, key_id=key_id, **given)
-        self.store.append("test", number, [one])
+        self.store.append("w1.0001", number, [one])
         return one
 
 

@@ -87,7 +87,15 @@ def test_every_peer_is_pinned_and_listens_on_loopback(place: Place) -> None:
     router.bin = place.folder
     argv = router.launch(place).argv
     assert argv.count("127.0.0.1") == 2  # its port and its metrics
-    assert list(peers()) == ["direct", "nginx", "tokenworks", "vllm-router", "portkey", "litellm"]
+    assert list(peers()) == [
+        "direct",
+        "nginx",
+        "tokenworks",
+        "tokenworks-limited",
+        "vllm-router",
+        "portkey",
+        "litellm",
+    ]
 
 
 def fake_npm(folder: Path, script: str) -> None:

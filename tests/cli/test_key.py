@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tokenworks.cli import main
+from tokenworks.ledger.limit_rows import PlanRow
 from tokenworks.ledger.store import open_store
 from tokenworks.plans.keys import KeyBook
 
@@ -154,3 +157,202 @@ def test_disabled_and_enabled_again(home: Path) -> None:
             assert result.exit_code == 1
             assert f"no key that is not revoked has the id {key_id}" in result.stderr
     assert check(home, made["key"]) is None
+
+
+# --- limits, rules, teams, plans ------------------------------------------------------------------
+
+ISSUE = (
+    "create",
+    "NAME",
+    "--budget",
+    "20/month",
+    "--budget",
+    "2/5h",
+    "--strict",
+    "--limit",
+    "60rpm",
+    "--json",
+)
+
+
+def ran(home: Path, *arguments: str) -> str:
+    result = invoke(home, *arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def limits(home: Path) -> list[tuple[str, str, int, str, bool, str]]:
+    store = open_store(f"sqlite:///{home}/tokenworks.db")
+    found = [
+        (each.scope, each.unit, each.amount, each.window, each.strict, each.timezone)
+        for each in store.limits()
+    ]
+    store.close()
+    return found
+
+
+def test_a_key_is_made_with_its_limits(home: Path) -> None:
+    made = json.loads(ran(home, *ISSUE))
+    assert set(made) == {"id", "key"}
+    assert check(home, made["key"]) == "NAME"
+    assert limits(home) == [
+        ("key", "usd", 20_000_000_000, "month", True, "UTC"),
+        ("key", "usd", 2_000_000_000, "5h", True, "UTC"),
+        ("key", "requests", 60, "1min", False, "UTC"),
+    ]
+    shown = json.loads(ran(home, "show", made["id"], "--json"))
+    assert [(each["amount"], each["left"]) for each in shown["limits"]] == [
+        (20.0, 20.0),
+        (2.0, 2.0),
+        (60, 60),
+    ]
+    text = ran(home, "show", "NAME")
+    assert "$20.00/month, strict" in text
+    assert made["key"] not in text
+
+
+def test_a_key_is_made_with_its_rules(home: Path) -> None:
+    given = (
+        "create bob --models acme/* --models !acme/large --providers acme --clients ide* "
+        "--timezone Europe/Berlin --max-input-tokens 1000 --max-output-tokens 50 "
+        "--max-price 3:15 --max-iterations 200 --max-session-spend 5 "
+        "--max-session-time 2h --max-repeats 4 --max-stale-turns 6"
+    )
+    made = json.loads(ran(home, *given.split(), "--hours", "Mon-Fri 09:00-18:00", "--json"))
+    shown = json.loads(ran(home, "show", made["id"], "--json"))
+    assert shown["rules"] == {
+        "models": ["acme/*", "!acme/large"],
+        "providers": ["acme"],
+        "clients": ["ide*"],
+        "hours": ["Mon-Fri 09:00-18:00"],
+        "timezone": "Europe/Berlin",
+        "max_input_tokens": 1000,
+        "max_output_tokens": 50,
+        "max_input_mtok": 3.0,
+        "max_output_mtok": 15.0,
+        "loops": {
+            "iterations": 200,
+            "spend_usd": 5.0,
+            "wall_clock_s": 7200.0,
+            "repeats": 4,
+            "stale_turns": 6,
+        },
+    }
+    assert "models: acme/*, !acme/large" in ran(home, "show", "bob")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("--budget 20/fortnight", "window 'fortnight'"),
+        ("--budget much", "write dollars and a window"),
+        ("--limit 20/month", "say of what"),
+        ("--limit 60", "say of what"),
+        ("--budget 20/month --budget 30/month", "two limits"),
+        ("--budget 20/month --timezone Mars", "time zone"),
+        ("--hours always", "hours 'always'"),
+        ("--max-price dear", "as in 3:15"),
+        ("--max-price 3:-15", "max_output_mtok"),
+        ("--max-iterations 0", "0 is not in the range"),
+        ("--max-repeats 1", "2 at least"),
+        ("--max-session-time soon", "no span of time"),
+        ("--role manager", "give --team too"),
+        ("--admin --role member", "give one of them"),
+        ("--role root", "'root' is not one of"),
+    ],
+)
+def test_what_no_key_can_have(home: Path, given: str, said: str) -> None:
+    result = invoke(home, "create", "bob", *given.split())
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not home.exists()
+
+
+def test_a_team_or_plan_that_is_not_there(home: Path) -> None:
+    ran(home, "create", "alice")
+    for given, said in (("--team research", "team list"), ("--plan pro", "plan list")):
+        for command in (("create", "bob"), ("update", "alice")):
+            result = invoke(home, *command, *given.split())
+            assert result.exit_code == 1
+            assert said in result.stderr
+    assert len(json.loads(ran(home, "list", "--json"))["keys"]) == 1
+
+
+def test_an_update_changes_what_is_given_and_nothing_else(home: Path) -> None:
+    made = json.loads(ran(home, *ISSUE))["id"]
+    CliRunner().invoke(main, ["--home", str(home), "team", "create", "research"])
+    store = open_store(f"sqlite:///{home}/tokenworks.db")
+    store.put_plan(PlanRow("pro", '{"name":"pro"}', 1, 1))
+    before = {each.window: each.id for each in store.limits()}
+
+    def updated(*given: str) -> dict[str, object]:
+        found: dict[str, object] = json.loads(ran(home, "update", made, *given, "--json"))
+        return found
+
+    updated("--budget", "30/month", "--limit", "10 concurrent")
+    assert {each.window: each.id for each in store.limits()}["month"] == before["month"]
+    assert ("key", "usd", 30_000_000_000, "month", True, "UTC") in limits(home)
+    assert len(limits(home)) == 4
+    updated("--no-strict")
+    assert [each[4] for each in limits(home)] == [False] * 4
+    found = updated("--models", "acme/*", "--max-iterations", "9", "--name", "alice", "--team", "research")
+    assert found["rules"] == {"models": ["acme/*"], "loops": {"iterations": 9}}
+    assert found["name"] == "alice"
+    found = updated("--max-repeats", "3", "--plan", "pro", "--role", "manager", "--expires", "30d")
+    assert found["rules"] == {"models": ["acme/*"], "loops": {"iterations": 9, "repeats": 3}}
+    assert (found["plan"] or {})["name"] == "pro"  # type: ignore[index]
+    assert found["expires"] is not None
+    found = updated("--models", "none", "--max-iterations", "none", "--plan", "none", "--expires", "none")
+    assert found["rules"] == {"loops": {"repeats": 3}}
+    assert (found["plan"], found["expires"], found["role"]) == (None, None, "manager")
+    refused = invoke(home, "update", made, "--team", "none")
+    assert "give --team too" in refused.stderr
+    found = updated("--team", "none", "--role", "member", "--max-repeats", "none")
+    assert (found["team"], found["rules"]) == (None, {})
+    actors = {each.actor for each in store.audit()}
+    store.close()
+    assert {actor.partition(":")[0] for actor in actors if actor} == {"cli"}
+    assert len(ran(home, "update", made, "--name", "bob").splitlines()) > 3
+
+
+def test_an_update_of_nothing(home: Path) -> None:
+    made = json.loads(ran(home, "create", "alice", "--json"))["id"]
+    result = invoke(home, "update", made)
+    assert result.exit_code == 2
+    assert "nothing to change" in result.stderr
+    assert invoke(home, "update", "k_none", "--name", "x").exit_code == 1
+    assert invoke(home, "show", "k_none").exit_code == 1
+
+
+def test_a_key_is_rotated_with_overlap(home: Path) -> None:
+    made = json.loads(ran(home, "create", "alice", "--json"))
+    turned = json.loads(ran(home, "rotate", made["id"], "--json"))
+    assert set(turned) == {"id", "key", "old_until"}
+    assert turned["old_until"] > time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 23 * 3600))
+    assert [check(home, each["key"]) for each in (made, turned)] == ["alice", "alice"]
+    result = invoke(home, "rotate", "alice", "--overlap", "0s")
+    assert [check(home, each["key"]) for each in (made, turned)] == [None, None]
+    assert check(home, result.stdout.rstrip("\n")) == "alice"
+    assert "shown only now" in result.stderr
+    assert invoke(home, "rotate", "alice", "--overlap", "366d").exit_code == 2
+    assert invoke(home, "rotate", "k_none").exit_code == 1
+
+
+def test_two_updates_at_once_lose_nothing(home: Path) -> None:
+    made = json.loads(ran(home, "create", "alice", "--json"))["id"]
+    given = [
+        ("--models", "a"),
+        ("--providers", "b"),
+        ("--clients", "c"),
+        ("--max-iterations", "5"),
+        ("--max-repeats", "3"),
+    ]
+    python = [sys.executable, "-m", "tokenworks", "--home", str(home), "key", "update", made]
+    running = [subprocess.Popen([*python, *each], stdout=subprocess.DEVNULL) for each in given]
+    assert [each.wait(60) for each in running] == [0] * len(given)
+    assert json.loads(ran(home, "show", made, "--json"))["rules"] == {
+        "models": ["a"],
+        "providers": ["b"],
+        "clients": ["c"],
+        "loops": {"iterations": 5, "repeats": 3},
+    }

@@ -74,7 +74,7 @@ def account(client: OpenRouter, admin: OpenRouter) -> dict[str, Any]:
     soon = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
     made = admin.api_keys.create(name="made", expires_at=soon)
     key = made.data.hash
-    changed = admin.api_keys.update(hash=key, name="renamed", disabled=True)
+    changed = admin.api_keys.update(hash=key, name="renamed", disabled=True, limit=5, limit_reset="monthly")
     listed = admin.api_keys.list(include_disabled="true")
     shown = admin.api_keys.get(hash=key)
     deleted = admin.api_keys.delete(hash=key)

@@ -62,17 +62,43 @@ def seeded(spec: dict[str, Any], known: dict[str, list[str]]) -> dict[str, Any]:
             parameters = [each for each in operation.get("parameters", ()) if each["name"] not in REFUSED]
             for each in parameters:
                 if each["in"] == "path" or (path, each["name"]) in SEEDED:
-                    each["schema"] = {"enum": known[each["name"]]}
+                    each["schema"] = {"enum": known.get(f"{path} {each['name']}") or known[each["name"]]}
             if parameters:
                 operation["parameters"] = parameters
             elif "parameters" in operation:
                 del operation["parameters"]
             if path in INFERENCE:
                 _seed_inference(operation, known)
+            elif path in SUBJECTS:
+                _seed_subject(spec, operation, known[f"{path} subject"])
     return spec
 
 
 SEEDED = {("/v1/generation", "id"), ("/v1/activity", "date"), ("/v1/activity", "api_key_hash")}
+
+
+# Whom a body may name: else most are of nobody. Limits are on users that no request has, for the others
+# would be refused by them.
+SUBJECTS = (
+    "/v1/budgets",
+    "/v1/wallets",
+    "/v1/plans/{plan}/assign",
+    "/v1/plans/{plan}/unassign",
+    "/v1/sessions/{session}/stop",
+    "/v1/sessions/{session}/resume",
+)
+
+
+def _seed_subject(spec: dict[str, Any], operation: dict[str, Any], subjects: list[str]) -> None:
+    if "requestBody" not in operation:
+        return
+    name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    schema = spec["components"]["schemas"][name]
+    schema.pop("examples", None)
+    fields = schema["properties"]
+    fields["subject" if "subject" in fields else "key"] = {"enum": subjects}
+    if "within" in fields:
+        fields["scope"], fields["within"] = {"const": "user"}, {"type": "null"}
 
 
 def _seed_inference(operation: dict[str, Any], known: dict[str, list[str]]) -> None:
@@ -114,16 +140,35 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def attack(server: Server, folder: Path) -> Run:
     key_id, key = server.new_key("boss", "--admin")
     doomed, _ = server.new_key("doomed")
+    turned, _ = server.new_key("turned")
+    limits = [server.cli("budget", "add", "5", "--user", "nobody", "--json")["id"] for _ in range(2)]
+    team = server.cli("team", "create", "research", "--json")["id"]
+    for plan in ("pro", "max"):
+        server.cli("plan", "create", plan)
+    server.cli("fair-use", "act", turned, "slow")
+    server.cli("session", "stop", "s1")
     with httpx.Client(base_url=server.url, headers={"authorization": f"Bearer {key}"}, timeout=20) as client:
         kept = client.post("/v1/responses", json={"model": "acme/fast", "input": "hi"}).json()["id"]
         known = {
             "model": MODELS,
             "name": ["acme/fast", "acme/none"],
-            "hash": [doomed, "none"],
+            "hash": [doomed],  # soon deleted, so unknown too
             "response_id": [kept, "none"],
             "id": [kept, "gen-1-none"],
             "date": [time.strftime("%Y-%m-%d", time.gmtime()), "2000-01-01"],
             "api_key_hash": [key_id, "none"],
+            "/v1/keys/{hash}/rotate hash": [turned],
+            "/v1/fair-use/{hash} hash": [turned],
+            "limit_id": [limits[0], "none"],
+            "/v1/budgets/{limit_id}/refund limit_id": [limits[1]],
+            "team": [team, "none"],
+            "plan": ["pro", "none"],
+            "/v1/plans/{plan}/assign plan": ["max"],
+            "/v1/plans/{plan}/unassign plan": ["max"],
+            "session": ["s1", "none"],
+            "/v1/budgets subject": ["nobody"],
+            **{f"{path} subject": [turned] for path in SUBJECTS[1:4]},
+            **{f"{path} subject": [None] for path in SUBJECTS[4:]},
         }
         spec = seeded(client.get("/openapi.json").json(), known)
         (folder / "openapi.json").write_text(json.dumps(spec))

@@ -1,4 +1,4 @@
-"""Who asks: the key of a request, and whether it may administrate."""
+"""Who asks: the key of a request, and whether it may administrate, everybody or its team."""
 
 from __future__ import annotations
 
@@ -41,5 +41,26 @@ async def admin(key: Annotated[Key, Depends(caller)]) -> Key:
     return key
 
 
+async def manager(key: Annotated[Key, Depends(caller)]) -> Key:
+    """The same for what managers may do for their team, and administrators for all.
+
+    What belongs to whose team is for ``reach`` to tell. Raises Forbidden for other keys, and for a manager
+    of no team.
+    """
+    if key.role == "admin":
+        return key
+    if key.role != "manager":
+        raise Forbidden(
+            "an admin's or a manager's key is needed here "
+            "(tokenworks key create NAME --admin, or --role manager --team TEAM)"
+        )
+    if not key.team_id:
+        raise Forbidden(
+            "this manager's key is in no team; an admin adds it: tokenworks team add-key TEAM KEY"
+        )
+    return key
+
+
 Caller = Annotated[Key, Depends(caller)]
 Admin = Annotated[Key, Depends(admin)]
+Manager = Annotated[Key, Depends(manager)]

@@ -36,11 +36,12 @@ ERROR: Schema = {
 _MEANING = {
     400: "The request is malformed or names an unknown model",
     401: "No key, or one that is not known",
+    402: "A budget or wallet has too little left for this request",
     403: "This key may not do that",
     404: "There is no such thing",
     408: "The request did not arrive in time",
     413: "The body is too large",
-    429: "A provider limits the rate",
+    429: "A limit of this key is reached, or a provider limits the rate",
     431: "The headers are too large",
     502: "No provider gave a usable answer",
     503: "Draining, overloaded or starting an engine; Retry-After tells when",

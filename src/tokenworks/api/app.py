@@ -15,14 +15,20 @@ from tokenworks import __version__
 from tokenworks.api import (
     account,
     activity,
+    audit,
+    budgets,
     docs,
     endpoints,
+    fair_use,
     generation,
     hot_paths,
     models,
+    plans,
     providers,
     responses,
     root,
+    sessions,
+    teams,
 )
 from tokenworks.api import health as watching
 from tokenworks.api import keys as administration
@@ -38,7 +44,10 @@ from tokenworks.routing.health import Health
 PREFIXES = ("", "/api")
 MAX_SHOWN = 200  # characters of a path that an error repeats
 # A model's endpoints come before models: a model's name may be a path, so theirs would match both.
-FAMILIES = (endpoints, models, providers, generation, account, administration, activity, responses)
+FAMILIES = (
+    *(endpoints, models, providers, generation, account, activity, responses),
+    *(administration, budgets, plans, teams, sessions, fair_use, audit),
+)
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", root.router),
     ("", watching.router),

@@ -11,7 +11,7 @@ SECURITY: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
 }
-_STATUSES = (400, 401, 403, 408, 413, 429, 431, 502, 503, 504)
+_STATUSES = (400, 401, 402, 403, 408, 413, 429, 431, 502, 503, 504)
 _EVENTS: Schema = {"type": "string", "description": "events, each with a JSON object in its data line"}
 
 

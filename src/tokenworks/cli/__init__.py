@@ -13,7 +13,10 @@ from tokenworks import __version__
 from tokenworks.cli.home import Place, path_options
 from tokenworks.errors import ConfigError, TokenworksError
 
-COMMANDS = ("init", "serve", "key", "provider", "model", "usage", "chat", "launch")
+COMMANDS = (
+    *("init", "serve", "key", "team", "budget", "plan", "session", "fair-use", "audit"),
+    *("provider", "model", "usage", "chat", "launch"),
+)
 
 
 class Failure(click.ClickException):
@@ -38,7 +41,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"tokenworks.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"tokenworks.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 
