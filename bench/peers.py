@@ -320,6 +320,7 @@ class Tokenworks(Peer):
     """Tokenworks with one worker and full accounting: keys, prices, journal, drainer, store."""
 
     name = "tokenworks"
+    limits: ClassVar[Sequence[str]] = ()  # what its key is made with
     settle_s = 1.3  # its records reach the store within a second; that work is counted
 
     def __init__(self, command: Sequence[str] = ()) -> None:
@@ -338,7 +339,7 @@ class Tokenworks(Peer):
         rows = "".join(TOKENWORKS_MODEL.format(name=name) for name in place.models)
         config = TOKENWORKS.format(upstream=place.upstream, key=UPSTREAM_KEY)
         (place.folder / "tokenworks.toml").write_text(config + rows)
-        key = self.ask(place.folder, "key", "create", "bench", "--json")["key"]
+        key = self.ask(place.folder, "key", "create", "bench", "--json", *self.limits)["key"]
         argv = [
             *self.command,
             "serve",
@@ -367,7 +368,26 @@ class Tokenworks(Peer):
         return self.ask(home, "usage", "--json")
 
 
+class LimitedTokenworks(Tokenworks):
+    """The same with three budget windows and five limits on its key, none of which is ever reached."""
+
+    name = "tokenworks-limited"
+    limits: ClassVar[Sequence[str]] = (
+        *("--budget", "10000/5h", "--budget", "20000/day", "--budget", "100000/month"),
+        *("--limit", "requests:100M/1min", "--limit", "requests:1000M/day", "--limit", "tokens:100000M/1min"),
+        *("--limit", "output_tokens:100000M/1min", "--limit", "concurrent:100000"),
+    )
+
+
 def peers(tokenworks: Sequence[str] = ()) -> dict[str, Peer]:
     """Every peer by name, in the order of the tables."""
-    known = [Direct(), Nginx(), Tokenworks(tokenworks), VllmRouter(), Portkey(), LiteLLM()]
+    known = [
+        Direct(),
+        Nginx(),
+        Tokenworks(tokenworks),
+        LimitedTokenworks(tokenworks),
+        VllmRouter(),
+        Portkey(),
+        LiteLLM(),
+    ]
     return {peer.name: peer for peer in known}
