@@ -36,6 +36,8 @@ MEMBERS = {
     "/credits",
     "/responses/{response_id}",
     "/responses/{response_id}/input_items",
+    "/queued",
+    "/queued/{queued_id}",
 }
 # Administrative, and a manager's too, within its team: tests/api/test_reach.py and those of each file.
 MANAGERS = {

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from queueing import queued_row
 
 from tokenworks.ledger import sqlite_file
 from tokenworks.ledger.claims import listed
@@ -481,3 +482,26 @@ def test_no_folder_is_no_trouble(tmp_path: Path, store, caplog) -> None:
     assert drainer.drain_once() == drainer.recover() == drainer.bury("w") == 0
     assert caplog.text == ""
     assert [path.name for path in (tmp_path / "journal").iterdir()] == ["drainer.lock"]
+
+
+def test_what_the_dead_ran_of_the_queue_is_run_again(tmp_path: Path, make, store) -> None:
+    """Of workers that hold no lease and left no file, too; when all their records are in the store."""
+    folder = tmp_path / "journal"
+    gateway = gateway_id(folder)
+    living, dead, gone = (f"{gateway}-w{number}" for number in range(3))
+    other = f"{int(gateway, 16) ^ 1:08x}-w0"
+    names = {}
+    for holder in (living, dead, gone, other):
+        row = queued_row(f"k_{holder}")
+        store.enqueue(row, 10, 10**6)
+        assert [each.id for each in store.claim(holder, 100, 1)] == [row.id]
+        names[holder] = row.id
+    slots = InFlight(folder, living, slots=4)
+    dead_worker(folder, make, dead, settled=1, open_=0)
+    drainer = Drainer(folder, store)
+    drainer.recover()
+    stands = {holder: store.queued_one(name).status for holder, name in names.items()}
+    assert stands == {living: "running", dead: "queued", gone: "queued", other: "running"}
+    slots.close()
+    drainer.bury(living)
+    assert store.queued_one(names[living]).status == "queued"

@@ -357,3 +357,19 @@ def test_without_a_pepper_or_with_a_made_up_role_nothing_is_made(store: Store) -
     with pytest.raises(ValueError, match="member, manager, admin"):
         create(store, "alice", PEPPER, role="root")
     assert store.keys() == []
+
+
+def test_a_key_is_found_by_its_id_while_it_is_active(store: Store) -> None:
+    key_id, secret = create(store, "alice", PEPPER)
+    book = KeyBook(store, PEPPER)
+    assert book.named(key_id) is book.check(secret.encode())
+    assert book.named("k_other") is None
+    new_id, new = create(store, "bob", PEPPER)
+    assert book.named(new_id) is None, "memory does not know it"
+    assert book.check(new.encode()) is book.named(new_id)
+    _, rotated = rotate(store, key_id, PEPPER, 60)
+    book.reload_if_changed()
+    assert book.named(key_id) is book.check(rotated.encode()) is not book.check(secret.encode())
+    store.revoke_key(key_id)
+    book.reload_if_changed()
+    assert book.named(key_id) is None

@@ -22,6 +22,8 @@ import pytest
 from serving import Server, acme, serving
 from three_wires import JSON_SCRIPT, MESSAGES_PROVIDER, RESPONSES_PROVIDER, SCRIPT
 
+from tokenworks.ledger.queued import QueuedRow
+from tokenworks.ledger.store import open_store
 from tokenworks.providers.scripted import running
 
 MODELS = ["acme/fast", "acme/native", "acme/responder"]
@@ -137,6 +139,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             yield attack(server, folder)
 
 
+def queued(server: Server, key_id: str) -> list[str]:
+    """Requests of the key whose answers have come; enough of them for all that are deleted."""
+    store = open_store(f"sqlite:///{server.home / 'tokenworks.db'}")
+    now_us = time.time_ns() // 1000
+    made = [f"q_{number:032x}" for number in range(50)]
+    for each in made:
+        row = QueuedRow(each, key_id, "/v1/chat/completions", "acme/fast", "{}", now_us, now_us)
+        assert store.enqueue(row, 1000, 1 << 20)
+        assert store.cancel(each, now_us)
+    store.close()
+    return made
+
+
 def attack(server: Server, folder: Path) -> Run:
     key_id, key = server.new_key("boss", "--admin")
     doomed, _ = server.new_key("doomed")
@@ -166,6 +181,7 @@ def attack(server: Server, folder: Path) -> Run:
             "/v1/plans/{plan}/assign plan": ["max"],
             "/v1/plans/{plan}/unassign plan": ["max"],
             "session": ["s1", "none"],
+            "queued_id": [*queued(server, key_id), "q_none"],
             "/v1/budgets subject": ["nobody"],
             **{f"{path} subject": [turned] for path in SUBJECTS[1:4]},
             **{f"{path} subject": [None] for path in SUBJECTS[4:]},

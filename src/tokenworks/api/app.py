@@ -25,6 +25,7 @@ from tokenworks.api import (
     models,
     plans,
     providers,
+    queued,
     responses,
     root,
     sessions,
@@ -45,7 +46,7 @@ PREFIXES = ("", "/api")
 MAX_SHOWN = 200  # characters of a path that an error repeats
 # A model's endpoints come before models: a model's name may be a path, so theirs would match both.
 FAMILIES = (
-    *(endpoints, models, providers, generation, account, activity, responses),
+    *(endpoints, models, providers, generation, account, activity, responses, queued),
     *(administration, budgets, plans, teams, sessions, fair_use, audit),
 )
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tokenworks.api.answer import ERROR, Schema, errors
+from tokenworks.api.queued import QUEUED
 from tokenworks.api.schemas import chat, embeddings, messages, responses
 
 SECURITY: dict[str, Any] = {
@@ -39,6 +40,10 @@ def _post(
             "requestBody": {"required": True, "content": {"application/json": {"schema": request}}},
             "responses": {
                 "200": {"description": told, "content": content},
+                "202": {
+                    "description": "The plan has no room for it and keeps it: its `url` has the answer later",
+                    "content": {"application/json": {"schema": QUEUED}},
+                },
                 **errors(*sorted((*_STATUSES, *more)), schema=error),
             },
         }

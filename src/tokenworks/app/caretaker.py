@@ -1,4 +1,4 @@
-"""What a running server does now and then beside serving: fair use is looked after, old counts dropped."""
+"""What a running server does now and then beside serving: fair use is looked after, what is old dropped."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Caretaker:
     def work(self, now_us: int) -> None:
         """One round. Raises ``StoreError``."""
         self._fair_use.look(now_us)
+        self._store.expire_queue(now_us)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
             dropped = self._store.prune_accounts(now_us)

@@ -21,6 +21,7 @@ from tokenworks.catalog.load import refresh_prices
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
 from tokenworks.gateway.front import Gateway
+from tokenworks.gateway.queue import Queue
 from tokenworks.gateway.states import States
 from tokenworks.http.asgi import AsgiBridge
 from tokenworks.http.server import Listener
@@ -108,6 +109,7 @@ class Worker:
             self.states,
             self.health,
         )
+        self.queue = self.gateway.queue = Queue(self.gateway, self.store, birth.name)
         self.api = build_api(
             settings, self.catalog, self.store, self.keys, health=self.health, states=self.states
         )
@@ -129,9 +131,12 @@ class Worker:
         self.control.send(Message(ready=True))
         await self.stop.wait()
         self.listener.drain()
+        self.queue.drain()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.listener.idle.wait(), self.settings.server.drain_s)
+            open_answers = asyncio.gather(self.listener.idle.wait(), self.queue.idle.wait())
+            await asyncio.wait_for(open_answers, self.settings.server.drain_s)
         self.listener.cut()
+        self.queue.close()
         housekeeping.cancel()
         server.close()
         self.pool.close()
@@ -166,6 +171,7 @@ class Worker:
         if not self.journal.healthy and self.gateway.retry_journal():
             log.warning("journal: writable again")
         self.leases.housekeeping()
+        self.queue.housekeeping()
         try:
             self.keys.reload_if_changed()
             if self.keys.version != self.keys_version:  # by whomever they were read again

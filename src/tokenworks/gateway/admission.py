@@ -356,9 +356,9 @@ class Admission:
 
     def _refusal(self, short: Sequence[Account], amounts: Sequence[int], now_us: int) -> TokenworksError:
         """Why not, and what can be done."""
-        credits = next((account for account in short if account.scope == "plan"), None)
-        if credits is not None:
-            raise UsedUp(credits)
+        credits = [account for account in short if account.scope == "plan"]
+        if credits:
+            raise UsedUp(max(credits, key=lambda each: each.frees_us(now_us)))
         account = max(short, key=lambda each: each.frees_us(now_us))
         amount = amounts[account.kind]
         frees_us = account.frees_us(now_us)

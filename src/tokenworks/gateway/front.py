@@ -22,9 +22,10 @@ from tokenworks.gateway.choice import PLANNED, Chooser
 from tokenworks.gateway.conversations import Conversations, stores
 from tokenworks.gateway.exchange import Exchange
 from tokenworks.gateway.guard import Guard, refused
-from tokenworks.gateway.overflow import included, overflow
+from tokenworks.gateway.overflow import QUEUE, included, overflow
 from tokenworks.gateway.parked import Parked
 from tokenworks.gateway.pending import Pending
+from tokenworks.gateway.queue import Queue
 from tokenworks.gateway.settling import BYTES_PER_TOKEN
 from tokenworks.gateway.states import States
 from tokenworks.gateway.way import WAYS, Way
@@ -34,6 +35,7 @@ from tokenworks.http.server import ClientConnection, Handler
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.record import Record
+from tokenworks.plans.allowance import Allowance
 from tokenworks.plans.block import Block
 from tokenworks.plans.book import Book
 from tokenworks.plans.keys import Key, KeyBook
@@ -97,6 +99,7 @@ class Gateway:
         self.retry_within_ns = int(settings.routing.retry_within_s * 1e9)
         self.comment_after_s = settings.server.comment_after_s
         self.hedge_percentile = settings.routing.hedge_percentile
+        self.queue: Queue | None = None  # where what a plan has no room for is kept; given by the worker
         self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
         self._local = Key(id="local", name="local", role="member") if settings.server.keyless else None
         self._many_keys = frozenset(targets.keyrings)
@@ -188,8 +191,7 @@ class Gateway:
         block = None
         if allowance is not None and (block := allowance.block) is None:
             if parked is None and (slow_s := self.guard.slowed(allowance, record.time_us)):
-                parked = Parked(self, way, body, reply, asked, caller, record, started, state)
-                parked.slow_down(slow_s)
+                Parked(self, way, body, reply, asked, caller, record, started).slow_down(slow_s)
                 return
             state = self.guard.turned(allowance, asked, state, record.time_us)
             lines = self.guard.look(allowance, asked, record)
@@ -223,44 +225,18 @@ class Gateway:
                 plan.head_lines = b"x-openrouter-cache-status: MISS\r\n"
         elif allowance is not None and allowance.restricts and not allowance.allows(endpoints[0]):
             raise refused(allowance, asked.model)
-        if (
-            state == PLAN
-            and allowance is not None
-            and allowance.subscription is not None
-            and plan is not None
-        ):
-            endpoints = plan.endpoints = included(allowance.subscription, endpoints)
         hold: Hold | Block | None = None
         if allowance is not None:
-            now_us = record.time_us
-            if parked is not None:
-                now_us = (time.perf_counter_ns() + self.clock_offset_ns) // 1000
-            if block is not None:
-                lines = self.admission.quick(allowance, block, asked, record, endpoints[0], now_us)
+            subscription = allowance.subscription
+            if subscription is not None and plan is not None and state == PLAN:
+                endpoints = plan.endpoints = included(subscription, endpoints)
+            if block is not None and parked is None:
+                lines = self.admission.quick(allowance, block, asked, record, endpoints[0], record.time_us)
                 hold = block
             if hold is None or lines is None:
-                try:
-                    hold = self.admission.admit(
-                        allowance,
-                        way,
-                        asked,
-                        record,
-                        endpoints,
-                        now_us,
-                        self.guard.state(allowance, caller, state),
-                        lines or b"",
-                        late=parked is not None and parked.late,
-                        tries=parked.tries if parked is not None else 0,
-                    )
-                except Wait as wait:
-                    if parked is None:
-                        parked = Parked(self, way, body, reply, asked, caller, record, started, state)
-                    parked.state, parked.over = state, False
-                    parked.wait(wait)
-                    return
-                except UsedUp as used_up:
-                    state = overflow(allowance, asked, used_up, now_us)
-                    self.go(way, body, reply, asked, caller, record, started, state, parked)
+                call = parked or Parked(self, way, body, reply, asked, caller, record, started)
+                hold = self._admit(allowance, call, endpoints, state, lines or b"")
+                if hold is None:
                     return
                 lines = hold.lines
                 if plan is not None and allowance.strict:
@@ -276,6 +252,39 @@ class Gateway:
             if hold is not None:
                 hold.release(record)
             raise
+
+    def _admit(
+        self, allowance: Allowance, call: Parked, endpoints: Sequence[Endpoint], state: str, lines: bytes
+    ) -> Hold | None:
+        """Reserve what the request may cost; None where it waits, or goes another way than its plan's."""
+        now_us = (time.perf_counter_ns() + self.clock_offset_ns) // 1000
+        stands = self.guard.state(allowance, call.caller, state)
+        try:
+            return self.admission.admit(
+                allowance,
+                call.way,
+                call.asked,
+                call.record,
+                endpoints,
+                now_us,
+                stands,
+                lines,
+                late=call.late,
+                tries=call.tries,
+            )
+        except Wait as wait:
+            call.state = state
+            call.wait(wait)
+        except UsedUp as used_up:
+            queue = self.queue if call.way.wire != pairs.COUNT else None
+            state = overflow(allowance, call.asked, used_up, now_us, queues=queue is not None)
+            if state == QUEUE and queue is not None and used_up.account is not None:
+                frees_us = used_up.account.frees_us(now_us)
+                queue.keep(call.way, call.body, call.reply, call.caller, call.record, call.started, frees_us)
+            else:
+                call.state = state
+                call.go()
+        return None
 
     def refuse(
         self, error: TokenworksError, way: Way, reply: ClientConnection, record: Record, started: int

@@ -9,14 +9,20 @@ from tokenworks.gateway.admission import UsedUp
 from tokenworks.gateway.guard import turn_to
 from tokenworks.plans.allowance import Allowance
 from tokenworks.plans.subscription import CHEAPER, WALLET, Subscription
+from tokenworks.plans.window import NEVER_US
 from tokenworks.schema import Endpoint
 from tokenworks.wire.pairing import Asked
 
+QUEUE = "queue"  # it does not go on now: see ``gateway.queue``
 
-def overflow(allowance: Allowance, asked: Asked, used_up: UsedUp, now_us: int) -> str:
+
+def overflow(
+    allowance: Allowance, asked: Asked, used_up: UsedUp, now_us: int, *, queues: bool = False
+) -> str:
     """The state in which the request goes on. Turns it to the cheaper model where the plan says so.
 
-    Raises Forbidden for what the plan does not include, RateLimited while it is used up.
+    ``queues``: somebody here can keep it. Raises Forbidden for what the plan does not include, RateLimited
+    while it is used up.
     """
     subscription = allowance.subscription
     assert subscription is not None
@@ -31,6 +37,8 @@ def overflow(allowance: Allowance, asked: Asked, used_up: UsedUp, now_us: int) -
     if spec.used_up == "cheaper_model":
         turn_to(asked, spec.cheaper_model)
         return CHEAPER
+    if spec.used_up == "queue" and queues and account.frees_us(now_us) < NEVER_US:
+        return QUEUE
     if account.unit == "concurrent":
         raise RateLimited(
             f"plan {spec.name} allows {account.cap} requests at a time; wait for one to end", retry_after_s=1

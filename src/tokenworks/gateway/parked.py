@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tokenworks.errors import TokenworksError, Unavailable
 from tokenworks.http.server import ClientConnection
 from tokenworks.ledger.record import Record
+from tokenworks.plans.subscription import PLAN
 from tokenworks.wire.pairing import Asked
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ class Parked:
         caller: Caller,
         record: Record,
         started: int,
-        state: str,
     ) -> None:
         self.gateway = gateway
         self.way = way
@@ -41,32 +41,44 @@ class Parked:
         self.caller = caller
         self.record = record
         self.started = started
-        self.state = state  # of its plan, see ``plans.subscription``
-        self.slowed = False  # the wait that fair use imposes is behind it
+        self.state = PLAN  # where it stands with its plan, see ``plans.subscription``
+        self.waited = False  # for the store at least
         self.tries = 0
         self.late_at = gateway.loop.time() + gateway.wait_s
         self.over = False
-        reply.exchange = self
 
     def wait(self, wait: Wait) -> None:
         """Try again after the next round of leases."""
+        self.over, self.waited = False, True
+        self.reply.exchange = self
         if wait.partial:
             self.tries += 1
         self.gateway.leases.wait(self, self._again)
 
     def slow_down(self, seconds: float) -> None:
         """Try for the first time in ``seconds``."""
+        self.reply.exchange = self
         self.late_at += seconds
-        self.gateway.loop.call_later(seconds, self._slowed)
+        self.gateway.loop.call_later(seconds, self._again)
 
     @property
     def late(self) -> bool:
         """It has waited as long as it may."""
-        return self.gateway.loop.time() >= self.late_at
+        return self.waited and self.gateway.loop.time() >= self.late_at
 
-    def _slowed(self) -> None:
-        self.slowed = True
-        self._again()
+    def go(self) -> None:
+        """On its way, from the choice of endpoints on. Raises what the caller did wrong."""
+        self.gateway.go(
+            self.way,
+            self.body,
+            self.reply,
+            self.asked,
+            self.caller,
+            self.record,
+            self.started,
+            self.state,
+            self,
+        )
 
     def _again(self) -> bool:
         """True when it waits no more."""
@@ -76,17 +88,7 @@ class Parked:
         self.over = True  # unless it has to wait on
         gateway.leases.forget(self)
         try:
-            gateway.go(
-                self.way,
-                self.body,
-                self.reply,
-                self.asked,
-                self.caller,
-                record,
-                self.started,
-                self.state,
-                self,
-            )
+            self.go()
         except TokenworksError as error:
             gateway.refuse(error, self.way, self.reply, record, self.started)
         except BaseException:  # a mistake of ours: nobody else would ever end this request

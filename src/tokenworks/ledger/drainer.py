@@ -114,9 +114,12 @@ class Drainer:
         return sum(self._bury_slots(file) for file in dead)
 
     def _holders(self) -> set[str]:
-        """Workers of this folder that hold leases, those too that have no file here any more."""
+        """Workers of this folder that hold anything, those too that have no file here any more."""
         gateway = known_gateway_id(self._folder)
-        return set(self._store.lease_holders(f"{gateway}-")) if gateway else set()
+        if not gateway:
+            return set()
+        prefix = f"{gateway}-"
+        return {*self._store.lease_holders(prefix), *self._store.queue_holders(prefix)}
 
     def _release(self, workers: set[str]) -> None:
         """Free what those of ``workers`` had leased that left no file; a living one always has some.
@@ -129,6 +132,9 @@ class Drainer:
             released = self._store.release_leases(worker)
             if released:
                 log.info("worker %s: %d leases released after its death", worker, released)
+            requeued = self._store.release_queue(worker)
+            if requeued:
+                log.warning("worker %s: %d queued requests are run again after its death", worker, requeued)
 
     def _finish(self, tail: Tail) -> int:
         """Drain a file that nobody writes to any more, then delete it."""

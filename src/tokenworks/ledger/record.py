@@ -47,7 +47,7 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     provider: str = ""
     stream: bool = False
     status: _Small = 0  # HTTP status sent to the caller, 0 = nothing was sent
-    outcome: str = ""  # ok upstream_error timeout client_gone bad_request denied killed shutdown
+    outcome: str = ""  # ok upstream_error timeout client_gone bad_request denied killed shutdown queued
     finish_reason: str = ""
     attempts: _Small = 0
     reasons: str = ""  # what each attempt met, e.g. "acme:429 beta:ok"

@@ -18,7 +18,7 @@ from tokenworks.ledger.record import FIELDS, Record
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
-NOT_ERRORS = ("ok", "client_gone")  # a caller who leaves is no fault of the works
+NOT_ERRORS = ("ok", "client_gone", "queued")  # a caller who leaves is no fault of the works
 
 SHAPE = [
     "key_id",

@@ -81,8 +81,8 @@ class ActivityRow(msgspec.Struct, frozen=True, gc=False):
 class UsageRow(msgspec.Struct, frozen=True, gc=False):
     """Sums over the requests of one group.
 
-    ``errors`` counts every outcome but "ok" and "client_gone". ``latency_us`` and ``ttft_us`` are sums;
-    the latter over the ``ttft_requests`` that had a first token.
+    ``errors`` counts every outcome but "ok", "client_gone" and "queued". ``latency_us`` and ``ttft_us``
+    are sums; the latter over the ``ttft_requests`` that had a first token.
     """
 
     group: str = ""  # model, key id, app, provider or ISO day; "" for all together

@@ -128,6 +128,7 @@ class KeyBook:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
         self._known: dict[bytes, tuple[bytes, Key]] = {}
+        self._named: dict[str, Key] = {}  # by id; of a rotated key the one of its present secret
         self.version = -1  # of what is known; it changes whenever a key does
         self._next_end_us = _NEVER  # the earliest time at which an active key ends
         self._lookups = 0
@@ -154,6 +155,12 @@ class KeyBook:
             return entry[1]
         return None
 
+    def named(self, key_id: str) -> Key | None:
+        """The active key with this id as far as memory knows, or None. For what came in before, never for who
+        comes with an id."""
+        key = self._named.get(key_id)
+        return key if key is not None and key.active else None
+
     def reload_if_changed(self) -> bool:
         """End the keys whose time has come, and read all again if any was made, changed or revoked.
 
@@ -174,6 +181,7 @@ class KeyBook:
         for mac in self._known.keys() - seen.keys():
             self._known[mac][1].active = False  # deleted by hand; somebody may still hold the object
         self._known, self.version = seen, version
+        self._named = {row.id: seen[row.digest][1] for row in rows}
         return True
 
     def _entry(self, row: KeyRow, mac: bytes) -> tuple[bytes, Key]:
@@ -215,6 +223,8 @@ class KeyBook:
         if row is None:
             return None
         entry = self._known[mac] = self._entry(row, mac)
+        if mac == row.digest:
+            self._named[row.id] = entry[1]
         return entry[1] if entry[1].active else None
 
 

@@ -6,6 +6,7 @@ from tokenworks.ledger.postgres.audit import PostgresAudit
 from tokenworks.ledger.postgres.keys import PostgresKeys
 from tokenworks.ledger.postgres.leases import PostgresLeases
 from tokenworks.ledger.postgres.limits import PostgresLimits
+from tokenworks.ledger.postgres.queue import PostgresQueue
 from tokenworks.ledger.postgres.requests import PostgresRequests
 from tokenworks.ledger.postgres.states import PostgresStates
 from tokenworks.ledger.postgres.vault import PostgresVault
@@ -18,6 +19,7 @@ class PostgresStore(
     PostgresStates,
     PostgresLimits,
     PostgresLeases,
+    PostgresQueue,
     PostgresAudit,
 ):
     """See ``store.Store``. May be used from any thread."""

@@ -258,5 +258,33 @@ _ACCOUNTS = (
     "CREATE INDEX leases_by_holder ON leases (holder)",
 )
 
+_QUEUE = (
+    # Requests that wait until their plan has room, in order of arrival.
+    f"""CREATE TABLE queued (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id {_TEXT} UNIQUE,
+  key_id {_TEXT},
+  path {_TEXT},
+  model {_TEXT},
+  caller {_TEXT},
+  created_us bigint NOT NULL,
+  not_before_us bigint NOT NULL,
+  status {_TEXT} CHECK (status IN ('queued', 'running', 'done', 'cancelled', 'expired')),
+  tries bigint NOT NULL,
+  holder {_TEXT},
+  finished_us bigint,
+  status_code bigint NOT NULL,
+  body bytea NOT NULL,
+  answer bytea NOT NULL
+)""",
+    "CREATE INDEX queued_by_key ON queued (key_id, seq)",
+    "CREATE INDEX queued_open ON queued (key_id) WHERE finished_us IS NULL",
+    "CREATE INDEX queued_first ON queued (key_id, seq) WHERE status = 'queued'",
+    "CREATE INDEX queued_due ON queued (not_before_us) WHERE status = 'queued'",
+    "CREATE INDEX queued_age ON queued (created_us) WHERE status = 'queued'",
+    "CREATE INDEX queued_running ON queued (key_id, holder) WHERE status = 'running'",
+    "CREATE INDEX queued_finished ON queued (finished_us) WHERE finished_us IS NOT NULL",
+)
+
 # Step n brings the schema from version n to n + 1 (``schema_version`` in ``meta``).
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS),)
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE),)
