@@ -139,6 +139,20 @@ class Caller:
         assert 50 <= int(met.headers.pop("retry-after")) <= 60
         return met
 
+    def limited(self, *terms: str, times: int = 1, path: str = PATH, **more: Any) -> Seen:
+        """The last of ``times`` requests with a key that is made on these ``terms``."""
+        _, key = self.server.new_key(self.name, *terms)
+        body = {**chat(), "max_tokens": 50, **more}
+        headers = self.head(f"authorization: Bearer {key}", "x-session-id: s")
+        for _ in range(times - 1):
+            before = headers | {"x-title": "before"}
+            assert httpx.post(self.server.url + path, json=body, headers=before, timeout=20).is_success
+        met = self.send(path=path, json=body, headers=headers)
+        if met.status == 429:
+            assert met.headers["x-ratelimit-remaining-requests"] == "0"
+            assert 50 <= int(met.headers.pop("retry-after")) <= 62
+        return met
+
     def connect(self, *lines: str) -> socket.socket:
         """A raw connection that has sent the head of a request, as far as ``lines`` make one."""
         sock = socket.create_connection(("127.0.0.1", self.server.port), timeout=20)
@@ -278,6 +292,34 @@ CASES: dict[str, tuple[Case, str]] = {  # row → what to do, and what the messa
         "key list",
     ),
     "no key, from a web page": (lambda c: c.anonymous("tiny", "origin: https://a.example"), "key create"),
+    "a budget is used up": (
+        lambda c: c.limited("--budget", "0.00000001", "--strict"),
+        r"the budget of key .* \(\$0.00000001 per lifetime\) has \$0.00000001 left",
+    ),
+    "a budget is used up, on the messages wire": (
+        lambda c: c.limited("--budget", "0.00000001", "--strict", path=MESSAGES),
+        "the budget of key .* too little for this request",
+    ),
+    "a limit of requests is reached": (
+        lambda c: c.limited("--limit", "2rpm", times=3),
+        "has used its 2 requests per 1min; more in",
+    ),
+    "a rule forbids the model": (
+        lambda c: c.limited("--models", "other/*"),
+        r"may not use 'acme/fast'; it may use models other/\*",
+    ),
+    "a rule forbids the client": (
+        lambda c: c.limited("--clients", "claude-cli/*"),
+        r"may be used only by claude-cli/\*, not by 'python-httpx",
+    ),
+    "a request is larger than a rule allows": (
+        lambda c: c.limited("--max-input-tokens", "1"),
+        "has about [0-9]+ input tokens; key .* may send 1 at a time",
+    ),
+    "a session has made as many requests as it may": (
+        lambda c: c.limited("--max-iterations", "2", times=3),
+        "session s has used its 2 requests, as much as one session may; begin another",
+    ),
     "no such path": (lambda c: c.send(path="/v1/chat/completion", json=chat()), "/docs"),
     "wrong method": (lambda c: c.send("GET"), "GET is not supported at /v1/chat/completions"),
     "malformed HTTP": (

@@ -466,7 +466,7 @@ def _session_message(account: Account) -> str:
 
 
 def _usd(nano: int) -> str:
-    return f"{nano / NANO_USD:.6f}".rstrip("0").rstrip(".") or "0"
+    return f"{nano / NANO_USD:.9f}".rstrip("0").rstrip(".") or "0"
 
 
 def _then(after_s: float | None) -> str:
