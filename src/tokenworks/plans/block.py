@@ -83,9 +83,12 @@ class Block:
         self.requests += 1
         out = record.output_tokens
         inp = record.uncached_input_tokens + record.cache_read_tokens + record.cache_write_tokens
-        self.nano_usd += min(record.cost_nano_usd, MAX_COST_NANO_USD)
-        self.input_tokens += min(inp, 3 * MAX_TOKENS)
-        self.output_tokens += min(out, MAX_TOKENS)
+        nano = record.cost_nano_usd
+        if nano > MAX_COST_NANO_USD or inp > MAX_TOKENS or out > MAX_TOKENS:  # no real answer
+            nano, inp, out = min(nano, MAX_COST_NANO_USD), min(inp, 3 * MAX_TOKENS), min(out, MAX_TOKENS)
+        self.nano_usd += nano
+        self.input_tokens += inp
+        self.output_tokens += out
         if out:
             self.typical += (out - self.typical) >> 3
         if self.retired or self.leases.waiting:
