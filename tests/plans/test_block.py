@@ -58,7 +58,7 @@ def test_a_stock_covers_its_requests_and_gives_back_what_they_left() -> None:
     leases = Leases()
     accounts = [account(unit, 10**12) for unit in UNITS]
     block = Block(accounts, leases, 100)  # type: ignore[arg-type]
-    assert block.fill(NOW_US, 1000, 5000)
+    assert block.fill(NOW_US, 1000, 100, 5000)
     assert block.left == STOCK
     money, requests, *_, concurrent = accounts
     assert 10**12 - money.free == STOCK * block.most_nano
@@ -76,27 +76,27 @@ def test_no_stock_of_an_account_that_has_little_left() -> None:
     leases = Leases()
     accounts = [account("usd", 10**12), account("requests", 1)]
     block = Block(accounts, leases, 100)  # type: ignore[arg-type]
-    assert not block.fill(NOW_US, 10, 10)
+    assert not block.fill(NOW_US, 10, 100, 10)
     assert block.left == 0 and [a.free for a in accounts] == [10**12, 1]
     assert "requests" in leases.asked
     accounts[1].free = 10**6
-    assert not block.fill(NOW_US + 1, 10, 10)  # not at once again
-    assert block.fill(NOW_US + POOR_US, 10, 10)
+    assert not block.fill(NOW_US + 1, 10, 100, 10)  # not at once again
+    assert block.fill(NOW_US + POOR_US, 10, 100, 10)
 
 
 def test_a_request_out_of_the_ordinary_is_not_covered() -> None:
     block = Block([account("usd", 10**12)], Leases(), 100)  # type: ignore[arg-type]
-    assert block.fill(NOW_US, 1000, 1000)
-    assert not block.fill(NOW_US, 1_000_000, 1_000_000)
+    assert block.fill(NOW_US, 1000, 100, 1000)
+    assert not block.fill(NOW_US, 1_000_000, 100, 1_000_000)
 
 
 def test_a_new_bucket_makes_a_new_sheet() -> None:
     minute = account("requests", 10**6, "minute")
     block = Block([minute], Leases(), 100)  # type: ignore[arg-type]
-    assert block.fill(NOW_US, 10, 10)
+    assert block.fill(NOW_US, 10, 100, 10)
     first, until_us = block.sheet, block.until_us
-    assert block.fill(until_us - 1, 10, 10) and block.sheet == first
-    assert block.fill(until_us, 10, 10) and block.sheet != first
+    assert block.fill(until_us - 1, 10, 100, 10) and block.sheet == first
+    assert block.fill(until_us, 10, 100, 10) and block.sheet != first
     assert sheet.unpack(block.sheet)[0][1] == until_us // 1_000_000
 
 
@@ -104,16 +104,16 @@ def test_an_idle_stock_goes_back_and_a_retired_one_settles_to_the_end() -> None:
     leases = Leases()
     money = account("usd", 10**12)
     block = Block([money], leases, 100)  # type: ignore[arg-type]
-    block.fill(NOW_US, 10, 10)
+    block.fill(NOW_US, 10, 100, 10)
     for _ in range(IDLE_LOOKS + 1):
         block.tidy()
     assert block.left == 0 and money.free == 10**12
-    block.fill(NOW_US + POOR_US, 10, 10)
+    block.fill(NOW_US + POOR_US, 10, 100, 10)
     record = begin(block)
     block.tidy()
     block.retire()
     assert not leases.blocks and money.free == 10**12 - block.most_nano
-    assert not block.fill(NOW_US + 2 * POOR_US, 10, 10)
+    assert not block.fill(NOW_US + 2 * POOR_US, 10, 100, 10)
     end(block, record, 10, 10, 70)
     assert money.free == 10**12 - 70
 
@@ -121,7 +121,7 @@ def test_an_idle_stock_goes_back_and_a_retired_one_settles_to_the_end() -> None:
 def test_a_request_that_was_not_begun_leaves_nothing() -> None:
     money = account("usd", 10**12)
     block = Block([money], Leases(), 100)  # type: ignore[arg-type]
-    block.fill(NOW_US, 10, 10)
+    block.fill(NOW_US, 10, 100, 10)
     record = begin(block)
     block.release(record)
     block.close()
@@ -142,7 +142,7 @@ def test_random_histories_add_up(seed: int) -> None:
         act = draw.random()
         if act < 0.45:
             inp, nano = draw.randint(0, 3000), draw.randint(0, 3000)
-            if (block.left > 0 and now_us < block.until_us) or block.fill(now_us, inp, nano):
+            if (block.left > 0 and now_us < block.until_us) or block.fill(now_us, inp, 100, nano):
                 under_way.append(begin(block))
         elif act < 0.85 and under_way:
             record = under_way.pop(draw.randrange(len(under_way)))

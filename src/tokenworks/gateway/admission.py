@@ -111,18 +111,27 @@ class Admission:
         self,
         allowance: Allowance,
         block: Block,
+        way: Way,
         asked: Asked,
         record: Record,
-        endpoint: Endpoint,
-        now_us: int,
+        endpoints: Sequence[Endpoint],
     ) -> bytes | None:
-        """Admit out of the stock: header lines of the answer, or None where that can't be done."""
-        inp = record.uncached_input_tokens
-        out = block.typical
-        fresh, _, _, price, fixed = endpoint.price.pico_usd
-        nano = (inp * fresh + out * price + fixed) // 1000
-        if "n" in asked.fields or "best_of" in asked.fields:
-            return None
+        """Admit out of the stock: header lines of the answer, or None where that can't be done.
+
+        Raises BadRequest for what a strict limit can't bound.
+        """
+        now_us, inp = record.time_us, record.uncached_input_tokens
+        if allowance.strict:
+            estimate = Estimate(way, asked, inp)
+            estimate.strictly(way, endpoints)
+            inp, out = estimate.most_input, estimate.most_output
+            nano = most_cost([each.price for each in endpoints], inp, out) if estimate.costs else 0
+        else:
+            if "n" in asked.fields or "best_of" in asked.fields:
+                return None
+            out = block.typical
+            fresh, _, _, price, fixed = endpoints[0].price.pico_usd
+            nano = (inp * fresh + out * price + fixed) // 1000
         if (
             block.left <= 0
             or now_us >= block.until_us
@@ -130,7 +139,7 @@ class Admission:
             or nano > block.most_nano
             or out > block.most_output
         ):
-            if not block.fill(now_us, inp, nano):
+            if not block.fill(now_us, inp, out, nano):
                 return None
             _tell(allowance, block, now_us)
         block.left = left = block.left - 1

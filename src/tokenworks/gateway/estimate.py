@@ -45,6 +45,7 @@ _FILES = (
     b'"video"',
     b'"audio_url"',
 )
+_HINTS = (b"image", b"file", b"document", b"video", b"audio")  # without one of these, none of those above
 _CALLS = (b'"tool_calls"', b'"tool_use"', b'"function_call"')
 _FILED = ("messages", "input")
 _WATCHED = frozenset(("max_completion_tokens", "max_tokens", "max_output_tokens", "n", "best_of", "tools"))
@@ -131,8 +132,12 @@ class Estimate:
         for name in _FILED:
             if name in fields:
                 data = _plain(fields[name])
-                self.most_input += MOST_PICTURE_TOKENS * sum(data.count(word) for word in _PICTURES)
-                if any(word in data for word in _FILES) or (replays and any(word in data for word in _CALLS)):
+                if any(map(data.__contains__, _HINTS)):
+                    self.most_input += MOST_PICTURE_TOKENS * sum(map(data.count, _PICTURES))
+                    filed = any(map(data.__contains__, _FILES))
+                else:
+                    filed = False
+                if filed or (replays and any(map(data.__contains__, _CALLS))):
                     most = max(each.context_length for each in endpoints)
                     self.most_input = max(self.most_input, most)
 

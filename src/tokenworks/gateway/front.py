@@ -236,8 +236,8 @@ class Gateway:
             subscription = allowance.subscription
             if subscription is not None and plan is not None and state == PLAN:
                 endpoints = plan.endpoints = included(subscription, endpoints)
-            if block is not None and parked is None:
-                lines = self.admission.quick(allowance, block, asked, record, endpoints[0], record.time_us)
+            if block is not None and parked is None and (plan is None or not allowance.strict):
+                lines = self.admission.quick(allowance, block, way, asked, record, endpoints)
                 hold = block
             if hold is None or lines is None:
                 call = parked or Parked(self, way, body, reply, asked, caller, record, started)

@@ -126,7 +126,7 @@ class Allowance:
         self.most_credits = min((each.cap for each in subscription.windows), default=0) if subscription else 0
         self.checked_until_us = 0
         # Nothing about it depends on the request: a stock of requests may be taken for it in advance.
-        self.plain = not (templates or subscription or self.strict or self.loops or action) and (
+        self.plain = not (templates or subscription or self.loops or action) and (
             self.max_output_tokens is None and bool(accounts)
         )
         self.block: Block | None = None

@@ -23,16 +23,23 @@ _LEAST_NANO = 1000
 # What of a record counts for each kind of account; -1: nothing that is ever spent.
 _COUNTS = {
     Kind.USD: sheet.USD,
+    Kind.MOST_USD: sheet.USD,
     Kind.REQUESTS: sheet.REQUESTS,
     Kind.INPUT_TOKENS: sheet.INPUT_TOKENS,
+    Kind.MOST_INPUT_TOKENS: sheet.INPUT_TOKENS,
     Kind.OUTPUT_TOKENS: sheet.OUTPUT_TOKENS,
+    Kind.MOST_OUTPUT_TOKENS: sheet.OUTPUT_TOKENS,
     Kind.TOKENS: sheet.TOKENS,
+    Kind.MOST_TOKENS: sheet.TOKENS,
     Kind.CONCURRENT: -1,
 }
 
 
 class Block:
-    """Of one key without a plan, none of whose limits is strict or depends on the request."""
+    """Of one key without a plan, none of whose limits depends on the request.
+
+    Where one is strict, a request is covered for the most that it can come to.
+    """
 
     __slots__ = (
         "_accounts",
@@ -52,6 +59,7 @@ class Block:
         "output_tokens",
         "recent_input",
         "recent_nano",
+        "recent_output",
         "requests",
         "retired",
         "sheet",
@@ -68,7 +76,7 @@ class Block:
         self.left = self.open = 0  # requests in stock, and under way out of it
         self.until_us = 0  # then some account's next bucket begins
         self.most_input = self.most_output = self.most_nano = 0  # of one request
-        self.recent_input = self.recent_nano = 0
+        self.recent_input = self.recent_output = self.recent_nano = 0
         self.typical = typical  # output tokens of the key's requests lately
         self.nano_usd = self.requests = self.input_tokens = self.output_tokens = 0  # settled, not given back
         self.sheet = b""
@@ -103,12 +111,15 @@ class Block:
         if self.retired:
             self.close()
 
-    def fill(self, now_us: int, input_tokens: int, nano_usd: int) -> bool:
+    def fill(self, now_us: int, input_tokens: int, output_tokens: int, nano_usd: int) -> bool:
         """Take a stock as large as all accounts have plenty for, of requests like this one and those before.
 
         False where that is none, or this one is out of the ordinary.
         """
         self.recent_input += (input_tokens - self.recent_input) >> 2 if self.recent_input else input_tokens
+        self.recent_output += (
+            (output_tokens - self.recent_output) >> 2 if self.recent_output else output_tokens
+        )
         self.recent_nano += (nano_usd - self.recent_nano) >> 2 if self.recent_nano else nano_usd
         if now_us < self._poor_until_us:
             return False
@@ -128,12 +139,16 @@ class Block:
         if not self.open:
             self.most_input = self.most_output = self.most_nano = 0
         self.most_input = max(self.most_input, 2 * self.recent_input + _LEAST_TOKENS)
-        self.most_output = max(self.most_output, 2 * self.typical + _LEAST_TOKENS)
+        self.most_output = max(self.most_output, 2 * self.recent_output + _LEAST_TOKENS)
         self.most_nano = max(self.most_nano, 2 * self.recent_nano + _LEAST_NANO)
         for stock in (STOCK, STOCK // 8, 1):
             if self._give_back(stock, now_us):
                 self.left, self._idle = stock, 0
-                return input_tokens <= self.most_input and nano_usd <= self.most_nano
+                return (
+                    input_tokens <= self.most_input
+                    and output_tokens <= self.most_output
+                    and nano_usd <= self.most_nano
+                )
         self._poor_until_us = now_us + POOR_US
         self.close()
         return False
