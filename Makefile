@@ -18,7 +18,7 @@ serve: $(VENV)/.local
 	@exec $(BIN)/tokenworks serve $(ARGS)
 
 test: lint $(VENV)/.model $(VENV)/.openrouter-0.11
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python bench/gateway.py $(or $(ARGS),--quick)

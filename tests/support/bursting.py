@@ -84,7 +84,7 @@ def outcome(store: Store, key_id: str, budget: str, statuses: Counter[int], wait
     while True:
         usage = store.key_usage(key_id)
         now = (spent(store, budget), usage.cost_nano_usd, usage.requests)
-        done = now == last and now[2] >= sum(statuses.values()) - statuses[0]
+        done = now == last and now[2] >= statuses[200] + statuses[402]
         if done or time.monotonic() > deadline:
             return Burst(statuses, *now)
         last = now

@@ -21,6 +21,7 @@ from postgres import Postgres
 from tokenworks.providers.scripted import running
 
 REQUESTS = 500
+FEWER = 250  # where something is killed: more would only take longer
 
 
 @pytest.fixture
@@ -35,13 +36,12 @@ def test_sqlite(tmp_path: Path) -> None:
         running(randomised(1)) as upstream,
         gateways(tmp_path, upstream.base_url) as (servers, store, pepper),
     ):
-        for _ in range(2):
-            key_id, key, budget = budgeted_key(store, pepper, 1.0)
-            found = outcome(store, key_id, budget, asyncio.run(burst([servers[0].url], key, REQUESTS)))
-            assert set(found.statuses) == {200, 402}
-            assert found.spent_nano_usd == found.recorded_nano_usd
-            assert 0.97 * USD <= found.spent_nano_usd <= USD
-            assert found.records == REQUESTS
+        key_id, key, budget = budgeted_key(store, pepper, 1.0)
+        found = outcome(store, key_id, budget, asyncio.run(burst([servers[0].url], key, REQUESTS)))
+        assert set(found.statuses) == {200, 402}
+        assert found.spent_nano_usd == found.recorded_nano_usd
+        assert 0.97 * USD <= found.spent_nano_usd <= USD
+        assert found.records == REQUESTS
 
 
 def test_two_gateways_on_postgres(tmp_path: Path, postgres: Postgres) -> None:
@@ -67,14 +67,14 @@ def test_workers_are_killed_in_the_middle(tmp_path: Path, strict: bool) -> None:
         key_id, key, budget = budgeted_key(store, pepper, 1.0 if strict else 100.0, strict=strict)
         killer = Killer(lambda: os.kill(random.choice(servers[0].worker_pids()), signal.SIGKILL), 4, seed=3)
         killer.start()
-        statuses = asyncio.run(burst([servers[0].url], key, REQUESTS))
+        statuses = asyncio.run(burst([servers[0].url], key, FEWER))
         assert killer.wait()
         if strict:
             assert until_released(store, budget) < 30
         found = outcome(store, key_id, budget, statuses)
         assert found.spent_nano_usd == found.recorded_nano_usd
         assert found.spent_nano_usd <= (USD if strict else 100 * USD)
-        assert found.records >= REQUESTS - statuses[0]  # each that was answered, and those cut short
+        assert found.records >= FEWER - statuses[0]  # each that was answered, and those cut short
         assert statuses[500] == statuses[502] == 0
 
 
@@ -95,7 +95,7 @@ def test_postgres_and_workers_are_killed_in_the_middle(tmp_path: Path, postgres:
 
         killer = Killer(strike, 4, seed=4)
         killer.start()
-        statuses = asyncio.run(burst([server.url for server in servers], key, REQUESTS))
+        statuses = asyncio.run(burst([server.url for server in servers], key, FEWER))
         assert killer.wait()
         until_released(store, budget)
         again = asyncio.run(burst([server.url for server in servers], key, 60))

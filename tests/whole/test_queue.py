@@ -108,8 +108,8 @@ def test_what_runs_when_its_worker_is_killed_is_run_again(tmp_path: Path, whom: 
         runs = sum(times.values())
         # Exactly one record for each run, one for each that was queued, one for the first.
         until(lambda: sum(outcomes(server).values()) == runs + 4)
-        assert outcomes(server)["queued"] == 3
-        assert outcomes(server)["killed"] == runs - 3
+        assert outcomes(server)["queued"] == 3, outcomes(server)
+        assert outcomes(server)["killed"] == runs - 3, outcomes(server)
         assert outcomes(server)["ok"] == 4
         assert server.stop() == 0
 
