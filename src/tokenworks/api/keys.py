@@ -258,7 +258,7 @@ def get_key(request: Request, who: Manager, hash: Hash) -> Response:
 async def change_key(request: Request, who: Manager, hash: Hash, body: KeyChange) -> Response:
     """At once in this worker, within half a second in all others."""
     state = request.app.state
-    data = await run_in_threadpool(_change, state.store, state.settings.home, who, hash, body)
+    data = await run_in_threadpool(_change, state.store, who, hash, body)
     _take_effect(state.keys)
     return send({"data": data})
 
@@ -269,7 +269,7 @@ async def change_key(request: Request, who: Manager, hash: Hash, body: KeyChange
     responses=answers("The key with its new secret, told this once", SHOWN_ONCE, 400, 401, 403, 404, 503),
 )
 async def rotate_key(request: Request, who: Manager, hash: Hash, body: Rotation) -> Response:
-    """The old secret is good for `overlap_s` more. Limits stay, and what was spent; `hash` changes."""
+    """The old secret is good for `overlap_s` more. Everything else stays as it is."""
     state = request.app.state
 
     def rotate() -> dict[str, Any]:
@@ -300,7 +300,7 @@ async def delete_key(request: Request, who: Manager, hash: Hash) -> Response:
     return send({"deleted": True})
 
 
-def _change(store: Store, home: Any, who: Key, name: str, body: KeyChange) -> dict[str, Any]:
+def _change(store: Store, who: Key, name: str, body: KeyChange) -> dict[str, Any]:
     """All that ``body`` wants of the key; nothing where any of it can't be."""
     body.allow(who)
     with store.turn():

@@ -130,7 +130,7 @@ def grant(
     replace: bool = False,
     actor: str = "",
 ) -> None:
-    """Limit a key or team to what is ``wanted``, in its ``turn.turn``.
+    """Limit a key or team to what is ``wanted``, in the store's ``turn``.
 
     Where there is a limit of that unit and window its amount is changed, and what was spent stays; another
     time zone makes another limit of it. With ``replace`` limits that are not wanted are removed. None: as
@@ -154,7 +154,7 @@ def grant(
 
 
 def top_up(store: Store, scope: str, subject: str, amount_usd: float, *, actor: str = "") -> LimitRow:
-    """Put dollars into the wallet of a key or team, in its ``turn.turn``, and return it.
+    """Put dollars into the wallet of a key or team, in the store's ``turn``, and return it.
 
     A wallet is a strict limit without an end that grows with each payment. Raises ``ValueError``.
     """
