@@ -11,6 +11,7 @@ import msgspec
 
 from tokenworks.errors import RateLimited, TokenworksError, Unavailable
 from tokenworks.gateway.caller import Caller
+from tokenworks.gateway.waiting import Waiting
 from tokenworks.gateway.way import WAYS, Way
 from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.server import ClientConnection
@@ -77,8 +78,10 @@ def card(row: QueuedRow) -> dict[str, Any]:
     return found
 
 
-class Keeping:
+class Keeping(Waiting):
     """Stands on the caller's connection until the store has the request."""
+
+    NOT_YET = "this request was queued"
 
     def __init__(
         self,
@@ -93,12 +96,12 @@ class Keeping:
     ) -> None:
         """``frees_us`` is when the plan has room again, at the earliest."""
         self.queue = queue
+        self.gateway = queue.gateway
         self.way = way
         self.reply = reply
         self.record = record
         self.started = started
         self.frees_us = frees_us
-        self.over = False
         now_us = time.time_ns() // 1000
         self.row = QueuedRow(
             id=f"q_{secrets.token_hex(16)}",
@@ -149,33 +152,8 @@ class Keeping:
         return max(1, -(-(self.frees_us - time.time_ns() // 1000) // 1_000_000))
 
     def _refuse(self, error: TokenworksError) -> None:
-        self.queue.gateway.refuse(error, self.way, self.reply, self.record, self.started)
+        self.gateway.refuse(error, self.way, self.reply, self.record, self.started)
 
-    def _settle(self, outcome: str, status: int) -> None:
-        self.over = True
-        record = self.record
-        record.uncached_input_tokens = record.cost_nano_usd = 0
-        record.outcome, record.status = outcome, status
-        record.latency_us = (time.perf_counter_ns() - self.started) // 1000
-        self.queue.gateway.journal.append(record)
-
-    # --- from the caller ----------------------------------------------------------------------
-
-    def client_gone(self) -> None:
+    def _ended(self) -> None:
         """Nobody will learn its name, so nobody could fetch its answer."""
-        if not self.over:
-            self._settle("client_gone", 0)
-            self.queue.drop(self.row.id)
-
-    def shut_down(self) -> None:
-        if not self.over:
-            error = Unavailable("the server was stopped before this request was queued", retry_after_s=1)
-            self._settle("shutdown", error.status)
-            self.queue.drop(self.row.id)
-            self.reply.fail(error, self.way.render)
-
-    def client_slow(self) -> None:
-        """Nothing is written yet."""
-
-    def client_ready(self) -> None:
-        """See ``client_slow``."""
+        self.queue.drop(self.row.id)

@@ -3,10 +3,10 @@ is slowed down."""
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from tokenworks.errors import TokenworksError, Unavailable
+from tokenworks.errors import TokenworksError
+from tokenworks.gateway.waiting import Waiting
 from tokenworks.http.server import ClientConnection
 from tokenworks.ledger.record import Record
 from tokenworks.plans.subscription import PLAN
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from tokenworks.gateway.way import Way
 
 
-class Parked:
+class Parked(Waiting):
     """Stands on the caller's connection meanwhile."""
+
+    NOT_YET = "this request was begun"
 
     def __init__(
         self,
@@ -96,29 +98,5 @@ class Parked:
             raise
         return self.over
 
-    # --- from the caller ----------------------------------------------------------------------
-
-    def client_gone(self) -> None:
-        if not self.over:
-            self._settle("client_gone", 0)
-
-    def shut_down(self) -> None:
-        if not self.over:
-            error = Unavailable("the server was stopped before this request was begun", retry_after_s=1)
-            self._settle("shutdown", error.status)
-            self.reply.fail(error, self.way.render)
-
-    def _settle(self, outcome: str, status: int) -> None:
-        self.over = True
+    def _ended(self) -> None:
         self.gateway.leases.forget(self)
-        record = self.record
-        record.uncached_input_tokens = 0
-        record.outcome, record.status = outcome, status
-        record.latency_us = (time.perf_counter_ns() - self.started) // 1000
-        self.gateway.journal.append(record)
-
-    def client_slow(self) -> None:
-        """Nothing is written yet."""
-
-    def client_ready(self) -> None:
-        """See ``client_slow``."""

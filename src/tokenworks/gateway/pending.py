@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tokenworks.errors import TokenworksError, Unavailable
+from tokenworks.errors import TokenworksError
 from tokenworks.gateway.settling import BYTES_PER_TOKEN
+from tokenworks.gateway.waiting import Waiting
 from tokenworks.http.request import Request
 from tokenworks.http.server import ClientConnection
 from tokenworks.ledger.record import Record
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 
-class Pending:
+class Pending(Waiting):
     """Stands on the caller's connection meanwhile."""
+
+    NOT_YET = "this answer was complete"
 
     def __init__(
         self,
@@ -45,7 +47,6 @@ class Pending:
         self.caller = caller
         self.record = record
         self.started = started
-        self.over = False
 
     def begin(self) -> None:
         """Look for the response; the request goes on, or is refused, when it is found or not."""
@@ -70,27 +71,3 @@ class Pending:
             gateway.go(self.way, self.body, self.reply, asked, self.caller, record, self.started)
         except TokenworksError as error:
             gateway.refuse(error, self.way, self.reply, record, self.started)
-
-    def client_gone(self) -> None:
-        if not self.over:
-            self._settle("client_gone", 0)
-
-    def shut_down(self) -> None:
-        if not self.over:
-            error = Unavailable("the server was stopped before this answer was complete", retry_after_s=1)
-            self._settle("shutdown", error.status)
-            self.reply.fail(error, self.way.render)
-
-    def _settle(self, outcome: str, status: int) -> None:
-        self.over = True
-        record = self.record
-        record.uncached_input_tokens = 0
-        record.outcome, record.status = outcome, status
-        record.latency_us = (time.perf_counter_ns() - self.started) // 1000
-        self.gateway.journal.append(record)
-
-    def client_slow(self) -> None:
-        """Nothing is written yet."""
-
-    def client_ready(self) -> None:
-        """See ``client_slow``."""
