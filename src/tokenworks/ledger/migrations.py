@@ -313,5 +313,66 @@ END""",
     "CREATE INDEX queued_finished ON queued (finished_us) WHERE finished_us IS NOT NULL",
 )
 
+_ROUTING = (
+    # How requests for "auto" were decided. What is long comes last.
+    """CREATE TABLE decisions (
+  id TEXT NOT NULL,
+  time_us INTEGER NOT NULL,
+  key_id TEXT NOT NULL,
+  app TEXT NOT NULL,
+  task TEXT NOT NULL,
+  path TEXT NOT NULL,
+  model TEXT NOT NULL,
+  strong TEXT NOT NULL,
+  propensity REAL NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  baseline_nano_usd INTEGER NOT NULL,
+  detail BLOB NOT NULL,
+  PRIMARY KEY (time_us, id)
+) STRICT""",
+    # What was seen of models at types of tasks, day by day.
+    """CREATE TABLE learnt (
+  day INTEGER NOT NULL,
+  task TEXT NOT NULL,
+  model TEXT NOT NULL,
+  weight REAL NOT NULL,
+  "right" REAL NOT NULL,
+  calls INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  PRIMARY KEY (day, task, model)
+) STRICT, WITHOUT ROWID""",
+    # What people said of answers: one verdict a request, the last one.
+    """CREATE TABLE feedback (
+  id TEXT PRIMARY KEY,
+  time_us INTEGER NOT NULL,
+  key_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  task TEXT NOT NULL,
+  score REAL NOT NULL CHECK (score BETWEEN 0 AND 1),
+  label TEXT NOT NULL,
+  comment TEXT NOT NULL
+) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX feedback_by_time ON feedback (time_us)",
+    # Prompts and answers of those who allowed it, until their time has come.
+    """CREATE TABLE captures (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  time_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL,
+  key_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  task TEXT NOT NULL,
+  right_share REAL NOT NULL,
+  body BLOB NOT NULL
+) STRICT""",
+    "CREATE INDEX captures_by_time ON captures (time_us, seq)",
+    "CREATE INDEX captures_by_expiry ON captures (expires_us)",
+    "CREATE INDEX captures_by_key ON captures (key_id)",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS, _ROUTING)

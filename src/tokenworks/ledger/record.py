@@ -66,9 +66,10 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     charges: tuple[int, ...] = ()
     sheet: bytes = b""  # more accounts, whose amounts follow from the record: see ``ledger.sheet``
     credits: Annotated[int, msgspec.Meta(ge=0, le=MAX_CHARGE)] = 0  # nano-credits of a plan, for ``sheet``
+    decision: bytes = b""  # of a request for ``auto``: see ``ledger.decided``
 
 
-_UNSTORED = ("charges", "sheet", "credits")  # counted when the record is stored, and no columns
+_UNSTORED = ("charges", "sheet", "credits", "decision")  # kept elsewhere when it is stored: no columns
 FIELDS: tuple[str, ...] = tuple(name for name in Record.__struct_fields__ if name not in _UNSTORED)
 LIMITS: dict[str, int] = {
     "time_us": MAX_TIME_US,
@@ -136,6 +137,8 @@ def _build(values: Any) -> Record:
         clean["sheet"] = values[len(FIELDS) + 1]
     if len(values) > len(FIELDS) + 2:
         clean["credits"] = _number(values[len(FIELDS) + 2], MAX_CHARGE)
+    if len(values) > len(FIELDS) + 3 and isinstance(values[len(FIELDS) + 3], bytes):
+        clean["decision"] = values[len(FIELDS) + 3]
     for name, value in zip(FIELDS, values, strict=False):
         if name in _FLAGS:
             clean[name] = bool(value)
@@ -170,6 +173,9 @@ def fit(record: Record, max_bytes: int) -> bytes:
     """
     short = scrubbed(record)
     payload = ENCODER.encode(short)
+    if len(payload) > max_bytes and short.decision:
+        short.decision = b""
+        payload = ENCODER.encode(short)
     for names in (_CUT_FIRST, _CUT_FIRST + _CUT_LAST):
         for length in (64, 24, 8, 0):
             if len(payload) <= max_bytes:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tokenworks.ledger.rollups import DAY_US, HOUR_US, MEASURES, NOT_ERRORS
 
 _ALL_TIME = 2**62
+_ID_SLACK_S = 1  # between the second in an id and its record's time
 
 
 class Dialect(NamedTuple):
@@ -103,6 +104,32 @@ def query(
         grouped = f"SELECT g, g, {measures} FROM ({grouped}) AS sums"  # noqa: S608
     order = "g" if by == "day" else "cost_nano_usd DESC, requests DESC, g"
     return _in(dialect, f"{grouped} ORDER BY {order}"), parameters
+
+
+def of_id(record_id: str) -> tuple[int, int] | None:
+    """From when to when (unix µs, the latter not included) a request with this id began; None: no id."""
+    second = record_id.split("-")[1] if record_id.startswith("gen-") else ""
+    if not (second.isascii() and second.isdigit() and len(second) <= 11):
+        return None
+    return (int(second) - _ID_SLACK_S) * 1_000_000, (int(second) + _ID_SLACK_S + 1) * 1_000_000
+
+
+def savings(
+    by: str | None, since_us: int | None, until_us: int | None, dialect: Dialect = SQLITE
+) -> tuple[str, Parameters]:
+    """A statement giving group, requests, cost and baseline of decisions, and its parameters.
+
+    Raises ``ValueError`` for a ``by`` that decisions don't tell apart.
+    """
+    groups = {None: "''", "model": "model", "key": "key_id", "app": "app", "day": _ROWS_DAY, "task": "task"}
+    if by not in groups:
+        raise ValueError(f"savings by {by!r}: use one of {', '.join(b for b in groups if b)}")
+    sums = ", ".join(f"CAST(sum({name}) AS bigint)" for name in ("cost_nano_usd", "baseline_nano_usd"))
+    sql = (
+        f"SELECT {groups[by]} AS g, count(*), {sums} FROM decisions"  # noqa: S608 (this module's own names)
+        " WHERE time_us >= ? AND time_us < ? GROUP BY 1 ORDER BY 1"
+    )
+    return _in(dialect, sql), list(_bounds(since_us, until_us))
 
 
 def activity(

@@ -25,11 +25,11 @@ from tokenworks.ledger.sqlite_keys import SqliteKeys
 from tokenworks.ledger.sqlite_leases import SqliteLeases, spend
 from tokenworks.ledger.sqlite_limits import SqliteLimits
 from tokenworks.ledger.sqlite_queue import SqliteQueue
+from tokenworks.ledger.sqlite_routing import SqliteRouting, decide
 from tokenworks.ledger.sqlite_states import SqliteStates
 from tokenworks.ledger.sqlite_vault import SqliteVault
 
 log = logging.getLogger(__name__)
-_ID_SLACK_S = 1  # between the second in an id and the record's time
 # What a value that fits no column raises, by the way it does not fit.
 _UNFIT = (OverflowError, UnicodeEncodeError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
@@ -60,7 +60,7 @@ _REQUESTS = (
 
 
 class SqliteStore(
-    SqliteKeys, SqliteLimits, SqliteLeases, SqliteVault, SqliteStates, SqliteQueue, SqliteAudit
+    SqliteKeys, SqliteLimits, SqliteLeases, SqliteVault, SqliteStates, SqliteQueue, SqliteAudit, SqliteRouting
 ):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 
@@ -119,6 +119,7 @@ class SqliteStore(
                 for statement, rows in zip(_UPSERTS, batcher.sums(), strict=True):
                     connection.executemany(statement, rows)
                 spend(connection, journal.split(".", 1)[0], records)
+                decide(connection, records)
                 connection.execute(
                     "INSERT INTO journals VALUES (?, ?)"
                     " ON CONFLICT DO UPDATE SET byte_offset = excluded.byte_offset",
@@ -203,13 +204,11 @@ class SqliteStore(
 
     def generation(self, record_id: str) -> Record | None:
         """The request with this id, found by the second that its id names."""
-        second = record_id.split("-")[1] if record_id.startswith("gen-") else ""
-        if not (second.isascii() and second.isdigit() and len(second) <= 11):
+        span = spans.of_id(record_id)
+        if span is None:
             return None
-        since, until = int(second) - _ID_SLACK_S, int(second) + _ID_SLACK_S + 1
         with self._errors():
-            parameters = (since * 1_000_000, until * 1_000_000, record_id)
-            row = self._connection().execute(_GENERATION, parameters).fetchone()
+            row = self._connection().execute(_GENERATION, (*span, record_id)).fetchone()
         return None if row is None else _record(row)
 
     def requests(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
+from tokenworks.ledger.decided import DecisionRow, LearntRow, SavingsRow
 from tokenworks.ledger.journal import Fsync
 from tokenworks.ledger.limit_rows import (
     ActionRow,
@@ -304,6 +305,36 @@ class Store(Protocol):
         """End up to ``limit`` that have waited, and drop up to ``limit`` that were kept, for ``KEPT_US``.
 
         Returns how many of both.
+        """
+
+    # --- how requests for "auto" were decided
+
+    def decision(self, record_id: str) -> DecisionRow | None:
+        """How the request with this id was decided; None where it was for a model by name."""
+
+    def decisions(
+        self, since_us: int, until_us: int, after: DecisionRow | None = None, limit: int = 5000
+    ) -> list[DecisionRow]:
+        """Up to ``limit`` decisions of the span in order of time and id, those after ``after`` only."""
+
+    def latest_decisions(self, limit: int) -> list[DecisionRow]:
+        """The last ``limit`` decisions, newest first."""
+
+    def savings(
+        self, by: str | None, since_us: int | None = None, until_us: int | None = None
+    ) -> list[SavingsRow]:
+        """What decisions cost, and what the strong model would have, for each of ``by`` in order.
+
+        ``by`` is "model", "key", "app", "day", "task" or None: all together, and no row where there are none.
+        """
+
+    def learnt(self, since_day: int) -> list[LearntRow]:
+        """What was seen of models at types of tasks from that UTC day (since 1970) on."""
+
+    def prune_decisions(self, before_us: int, limit: int = 5000) -> int:
+        """Drop up to ``limit`` decisions from before that time, the oldest first; returns how many.
+
+        What was learnt from them stays.
         """
 
     def usage(

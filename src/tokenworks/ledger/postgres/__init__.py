@@ -8,6 +8,7 @@ from tokenworks.ledger.postgres.leases import PostgresLeases
 from tokenworks.ledger.postgres.limits import PostgresLimits
 from tokenworks.ledger.postgres.queue import PostgresQueue
 from tokenworks.ledger.postgres.requests import PostgresRequests
+from tokenworks.ledger.postgres.routing import PostgresRouting
 from tokenworks.ledger.postgres.states import PostgresStates
 from tokenworks.ledger.postgres.vault import PostgresVault
 
@@ -21,5 +22,6 @@ class PostgresStore(
     PostgresLeases,
     PostgresQueue,
     PostgresAudit,
+    PostgresRouting,
 ):
     """See ``store.Store``. May be used from any thread."""

@@ -12,17 +12,17 @@ import psycopg
 from psycopg import errors
 
 from tokenworks.errors import StoreError
-from tokenworks.ledger import spans
+from tokenworks.ledger import decided, spans
 from tokenworks.ledger.accounts import charged
 from tokenworks.ledger.postgres.database import Connection, Database
 from tokenworks.ledger.postgres.leases import spend
+from tokenworks.ledger.postgres.routing import decide
 from tokenworks.ledger.postgres.shapes import Shapes
 from tokenworks.ledger.record import FIELDS, Record, scrubbed
 from tokenworks.ledger.rollups import FACT, GRAINS, MEASURES, Batcher, Grain
 from tokenworks.ledger.rows import ActivityRow, UsageRow
 
 log = logging.getLogger(__name__)
-_ID_SLACK_S = 1  # between the second in an id and the record's time
 _MAX_NAME = 256  # characters; an index takes no more than 2,700 bytes of a row
 _NAMES = ("id", "key_id", "app", "model", "provider")  # what an index is of
 # What a value that fits no column raises, by the way it does not fit.
@@ -105,6 +105,7 @@ class PostgresRequests(Database):
                 self._shapes.learn(self._transact(self._shapes.find))
             rows = [self._shapes.row(fact) for fact in facts]
             holder, sums_charged = journal.split(".", 1)[0], charged(records)
+            decisions = decided.rows(records)
 
             def work(connection: Connection) -> None:
                 _move(connection, journal, offset, since)
@@ -117,6 +118,7 @@ class PostgresRequests(Database):
                         for statement, columns in zip(_UPSERTS, sums, strict=True):
                             connection.execute(statement, columns)
                         spend(connection, holder, *sums_charged)
+                        decide(connection, decisions)
 
             self._transact(work)
         except BaseException:
@@ -186,11 +188,8 @@ class PostgresRequests(Database):
 
     def generation(self, record_id: str) -> Record | None:
         """The request with this id, found by the second that its id names."""
-        second = record_id.split("-")[1] if record_id.startswith("gen-") else ""
-        if not (second.isascii() and second.isdigit() and len(second) <= 11):
-            return None
-        since, until = int(second) - _ID_SLACK_S, int(second) + _ID_SLACK_S + 1
-        row = self._row(_GENERATION, (since * 1_000_000, until * 1_000_000, record_id))
+        span = spans.of_id(record_id)
+        row = self._row(_GENERATION, (*span, record_id)) if span is not None else None
         return None if row is None else _record(row)
 
     def requests(

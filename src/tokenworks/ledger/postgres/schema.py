@@ -286,5 +286,66 @@ _QUEUE = (
     "CREATE INDEX queued_finished ON queued (finished_us) WHERE finished_us IS NOT NULL",
 )
 
+_ROUTING = (
+    # How requests for "auto" were decided.
+    f"""CREATE TABLE decisions (
+  id {_TEXT},
+  time_us bigint NOT NULL,
+  key_id {_TEXT},
+  app {_TEXT},
+  task {_TEXT},
+  path {_TEXT},
+  model {_TEXT},
+  strong {_TEXT},
+  propensity double precision NOT NULL,
+  cost_nano_usd bigint NOT NULL,
+  baseline_nano_usd bigint NOT NULL,
+  detail bytea NOT NULL,
+  PRIMARY KEY (time_us, id)
+)""",
+    # What was seen of models at types of tasks, day by day.
+    f"""CREATE TABLE learnt (
+  day bigint NOT NULL,
+  task {_TEXT},
+  model {_TEXT},
+  weight double precision NOT NULL,
+  "right" double precision NOT NULL,
+  calls bigint NOT NULL,
+  input_tokens bigint NOT NULL,
+  cache_read_tokens bigint NOT NULL,
+  output_tokens bigint NOT NULL,
+  reasoning_tokens bigint NOT NULL,
+  cost_nano_usd bigint NOT NULL,
+  PRIMARY KEY (day, task, model)
+)""",
+    # What people said of answers: one verdict a request, the last one.
+    f"""CREATE TABLE feedback (
+  id text COLLATE "C" PRIMARY KEY,
+  time_us bigint NOT NULL,
+  key_id {_TEXT},
+  model {_TEXT},
+  task {_TEXT},
+  score double precision NOT NULL CHECK (score BETWEEN 0 AND 1),
+  label {_TEXT},
+  comment {_TEXT}
+)""",
+    "CREATE INDEX feedback_by_time ON feedback (time_us)",
+    # Prompts and answers of those who allowed it, until their time has come.
+    f"""CREATE TABLE captures (
+  seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id {_TEXT} UNIQUE,
+  time_us bigint NOT NULL,
+  expires_us bigint NOT NULL,
+  key_id {_TEXT},
+  model {_TEXT},
+  task {_TEXT},
+  right_share double precision NOT NULL,
+  body bytea NOT NULL
+)""",
+    "CREATE INDEX captures_by_time ON captures (time_us, seq)",
+    "CREATE INDEX captures_by_expiry ON captures (expires_us)",
+    "CREATE INDEX captures_by_key ON captures (key_id)",
+)
+
 # Step n brings the schema from version n to n + 1 (``schema_version`` in ``meta``).
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE),)
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE), _ROUTING)
