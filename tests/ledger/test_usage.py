@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tokenworks.ledger.decided import Decided, encode
 from tokenworks.ledger.rows import KeyRow
 from tokenworks.ledger.usage import report
 
@@ -35,6 +36,8 @@ def test_the_report_has_exactly_these_fields(filled) -> None:
         "input_tokens": 333,
         "output_tokens": 60,
         "cost_usd": 5.000001,
+        "saved_usd": 0.0,
+        "auto": {"requests": 0, "cost_usd": 0.0, "always_strong_usd": 0.0},
         "rows": [
             {
                 "provider": provider,
@@ -46,6 +49,7 @@ def test_the_report_has_exactly_these_fields(filled) -> None:
                 "cache_write_tokens": 1,
                 "reasoning_tokens": 5,
                 "cost_usd": cost,
+                "saved_usd": 0.0,
             }
             for provider, errors, cost in (("beta", 0, 5.0), ("acme", 0, 1e-6), ("", 1, 0.0))
         ],
@@ -82,5 +86,32 @@ def test_nothing_used_is_an_empty_report(store) -> None:
         "input_tokens": 0,
         "output_tokens": 0,
         "cost_usd": 0.0,
+        "saved_usd": 0.0,
+        "auto": {"requests": 0, "cost_usd": 0.0, "always_strong_usd": 0.0},
         "rows": [],
     }
+
+
+def decided(cost: int, baseline: int) -> bytes:
+    return encode(Decided("math", "cascade", "acme/strong", 1.0, cost, baseline))
+
+
+def test_what_auto_saved_is_told_for_each_group_and_may_be_a_loss(store, make) -> None:
+    store.append(
+        "w",
+        1,
+        [
+            make(model="acme/fast", decision=decided(1_000_000_000, 10_000_000_000)),
+            make(model="acme/strong", decision=decided(12_000_000_000, 10_000_000_000)),
+            make(model="acme/other"),
+        ],
+    )
+    found = report(store)
+    assert found["auto"] == {"requests": 2, "cost_usd": 13.0, "always_strong_usd": 20.0}
+    assert found["saved_usd"] == 7.0
+    saved = {row["model"]: row["saved_usd"] for row in found["rows"]}
+    assert saved == {"acme/fast": 9.0, "acme/strong": -2.0, "acme/other": 0.0}
+    assert [row["saved_usd"] for row in report(store, "key")["rows"]] == [7.0]
+    assert [row["saved_usd"] for row in report(store, "app")["rows"]] == [7.0]
+    assert [row["saved_usd"] for row in report(store, "day")["rows"]] == [7.0]
+    assert all(row["saved_usd"] == 0.0 for row in report(store, "provider")["rows"])

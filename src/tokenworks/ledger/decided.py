@@ -50,6 +50,9 @@ class Decided(msgspec.Struct, array_like=True, frozen=True, gc=False):
     detail: bytes = b""
     calls: tuple[Call, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    served_id: str = ""  # of the request whose answer was served, where that is not the one it comes with
+    served: str = ""  # the model of it
+    served_us: int = 0  # when that one began, unix µs
 
 
 class DecisionRow(msgspec.Struct, frozen=True):
@@ -138,15 +141,15 @@ def _read(record: Record) -> Decided | None:
 
 def _row(record: Record, decided: Decided) -> tuple[object, ...]:
     return (
-        record.id,
-        record.time_us,
+        _name(decided.served_id) or record.id,
+        decided.served_us or record.time_us,
         record.key_id,
         record.app,
         _name(decided.task),
         _name(decided.path),
-        record.model,
+        _name(decided.served) or record.model,
         _name(decided.strong),
-        min(max(decided.propensity, 0.0), 1.0),
+        _share(decided.propensity),
         _within(decided.cost_nano_usd, MAX_COST_NANO_USD),
         _within(decided.baseline_nano_usd, MAX_COST_NANO_USD),
         decided.detail[:MAX_DETAIL],
@@ -163,13 +166,18 @@ def _learn(sums: dict[tuple[int, str, str], list[float]], day: int, decided: Dec
         cell[-1] += _within(call.cost_nano_usd, MAX_COST_NANO_USD)
     for outcome in decided.outcomes:
         cell = sums.setdefault((day, task, _name(outcome.model)), [0.0] * len(LEARNT_SUMS))
-        weight = min(max(outcome.weight, 0.0), 1.0)
+        weight = _share(outcome.weight) if outcome.right == outcome.right else 0.0
         cell[0] += weight
-        cell[1] += weight * min(max(outcome.right, 0.0), 1.0)
+        cell[1] += weight * _share(outcome.right)
 
 
 def _whole(values: Sequence[float]) -> tuple[float | int, ...]:
     return (*values[:2], *map(int, values[2:]))
+
+
+def _share(number: float) -> float:
+    """Within 0..1; what is not a number is none: it would stay in every sum."""
+    return min(max(number, 0.0), 1.0) if number == number else 0.0
 
 
 def _name(text: str) -> str:

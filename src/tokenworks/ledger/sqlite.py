@@ -20,6 +20,8 @@ from tokenworks.ledger.record import FIELDS, Record, scrubbed
 from tokenworks.ledger.rollups import FACT, GRAINS, MEASURES, SHAPE, Batcher, Row
 from tokenworks.ledger.rows import ActivityRow, UsageRow
 from tokenworks.ledger.sqlite_audit import SqliteAudit
+from tokenworks.ledger.sqlite_captures import SqliteCaptures
+from tokenworks.ledger.sqlite_feedback import SqliteFeedback
 from tokenworks.ledger.sqlite_file import transaction
 from tokenworks.ledger.sqlite_keys import SqliteKeys
 from tokenworks.ledger.sqlite_leases import SqliteLeases, spend
@@ -60,7 +62,16 @@ _REQUESTS = (
 
 
 class SqliteStore(
-    SqliteKeys, SqliteLimits, SqliteLeases, SqliteVault, SqliteStates, SqliteQueue, SqliteAudit, SqliteRouting
+    SqliteKeys,
+    SqliteLimits,
+    SqliteLeases,
+    SqliteVault,
+    SqliteStates,
+    SqliteQueue,
+    SqliteAudit,
+    SqliteRouting,
+    SqliteCaptures,
+    SqliteFeedback,
 ):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 

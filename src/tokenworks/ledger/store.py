@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
+from tokenworks.ledger.captured import CaptureCount, CaptureRow
 from tokenworks.ledger.decided import DecisionRow, LearntRow, SavingsRow
+from tokenworks.ledger.feedback import FeedbackRow
 from tokenworks.ledger.journal import Fsync
 from tokenworks.ledger.limit_rows import (
     ActionRow,
@@ -336,6 +338,41 @@ class Store(Protocol):
 
         What was learnt from them stays.
         """
+
+    # --- what people said of answers
+
+    def put_feedback(self, row: FeedbackRow) -> FeedbackRow | None:
+        """Keep a verdict in place of the one of that request, and return that one.
+
+        In the same transaction it is learnt, and what was learnt of the earlier one is taken back.
+        """
+
+    def feedback_of(self, record_id: str) -> FeedbackRow | None:
+        """The verdict on the request with this id; None where nobody said anything."""
+
+    def feedback(
+        self, since_us: int, until_us: int, after: FeedbackRow | None = None, limit: int = 5000
+    ) -> list[FeedbackRow]:
+        """Up to ``limit`` verdicts given in the span in order of time and id, those after ``after`` only."""
+
+    # --- prompts and answers of those who allowed it
+
+    def keep_capture(self, row: CaptureRow) -> bool:
+        """Keep a capture until ``row.expires_us``; False, and nothing done, if that request has one."""
+
+    def captures(
+        self, since_us: int, until_us: int, after_seq: int = 0, limit: int = 500
+    ) -> list[CaptureRow]:
+        """Up to ``limit`` captures of the span in the order of keeping, those after ``after_seq`` only."""
+
+    def capture_counts(self) -> list[CaptureCount]:
+        """How much is kept of each key, by key."""
+
+    def forget_captures(self, *, key_id: str = "", capture_id: str = "", actor: str = "") -> int:
+        """Erase what is kept of this key, or of this one request; returns how many."""
+
+    def expire_captures(self, now_us: int, limit: int = 1000) -> int:
+        """Drop up to ``limit`` of those whose time has come, the oldest first; returns how many."""
 
     def usage(
         self, by: str | None, since_us: int | None = None, until_us: int | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tokenworks.ledger.postgres.audit import PostgresAudit
+from tokenworks.ledger.postgres.captures import PostgresCaptures
+from tokenworks.ledger.postgres.feedback import PostgresFeedback
 from tokenworks.ledger.postgres.keys import PostgresKeys
 from tokenworks.ledger.postgres.leases import PostgresLeases
 from tokenworks.ledger.postgres.limits import PostgresLimits
@@ -23,5 +25,7 @@ class PostgresStore(
     PostgresQueue,
     PostgresAudit,
     PostgresRouting,
+    PostgresCaptures,
+    PostgresFeedback,
 ):
     """See ``store.Store``. May be used from any thread."""
