@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tokenworks.config.auto import AutoSettings
 from tokenworks.config.load import home_dir, load
 from tokenworks.errors import ConfigError
 
@@ -76,6 +77,25 @@ def test_the_file_comes_from_the_argument_then_the_environment_then_home(home: P
     assert load(None, None, {"TOKENWORKS_HOME": str(home)}).server.port == 1
     with pytest.raises(ConfigError, match=r"gone\.toml: can't be read: No such file"):
         load(home, tmp_path / "gone.toml", {})
+
+
+def test_what_is_set_about_auto(home: Path, refused: Callable[..., str]) -> None:
+    write(home, '[routing.auto]\nquality = 1\nmodels = ["acme/*"]\n[[route]]\nuse = "auto"\n')
+    settings = load(home, env={})
+    assert settings.routing.auto == AutoSettings(quality=1.0, models=("acme/*",))
+    assert [rule.name for rule in settings.routes] == ["route 1"]
+    for text, said in {
+        "[routing]\nauto = 1": "tokenworks.toml:2: routing.auto: must be a table ([routing.auto]), not a",
+        "[routing.auto]\nqualty = 1": 'tokenworks.toml:2: routing.auto: unknown key "qualty"; did you mean',
+        "[routing.auto]\nquality = 2": "tokenworks.toml:2: routing.auto: quality must be from 0 to 1",
+        "[routing.auto]\nshadow = 0.1": "tokenworks.toml:2: routing.auto: shadow must be from 0 to 0.02",
+        "[routing.auto]\nstrong = 'a/*'": "tokenworks.toml:2: routing.auto: strong must name one model such",
+        "[routing.auto]\nmodels = ['']": "tokenworks.toml:2: routing.auto: models must be 1 to 200 printable",
+        "[routing.auto]\ncapture = 'yes'": "tokenworks.toml:2: routing.auto: capture must be one of",
+        "[[route]]\nuse = 1": "tokenworks.toml:2: route: use must be text in quotes",
+        "[[routes]]": 'unknown key "routes"; did you mean "route"?',
+    }.items():
+        assert said in refused(text)
 
 
 NOT_TOML = {

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tokenworks.config import rules
+from tokenworks.config.auto import AutoSettings
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
@@ -22,6 +23,7 @@ TABLES: tuple[type[msgspec.Struct], ...] = (
     ServerSettings,
     UpstreamSettings,
     RoutingSettings,
+    AutoSettings,
     LedgerSettings,
     ProviderSettings,
     ProviderKeySettings,

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tokenworks.app.handover import Birth, pack, unpack
+from tokenworks.config.auto import AutoSettings, RouteSettings, RouteUse, RouteWhen
 from tokenworks.config.load import load
 from tokenworks.config.settings import (
     EngineSettings,
@@ -64,7 +65,10 @@ def test_everything_that_can_be_set_reaches_a_worker() -> None:
     settings = Settings(
         home=Path("/h"),
         source=None,
-        routing=RoutingSettings(policy="price", hedge_percentile=99.0),
+        routing=RoutingSettings(policy="price", hedge_percentile=99.0, auto=AutoSettings(models=("acme/*",))),
+        routes=(
+            RouteSettings("r", RouteWhen(session=False, not_=RouteWhen(task=("code",))), RouteUse(("auto",))),
+        ),
         providers={"acme": acme},
         provider_keys={"acme": (ProviderKey("team-a", "sk-a", 2.0), ProviderKey("team-b", "sk-b"))},
         presets={"x": {"model": "m", "seed": 2**64 - 1, "stop": ["a"], "provider": {"order": ["acme"]}}},
@@ -76,6 +80,7 @@ DOCUMENTED = {
     "[server]": ServerSettings,
     "[upstream]": UpstreamSettings,
     "[routing]": RoutingSettings,
+    "[routing.auto]": AutoSettings,
     "[ledger]": LedgerSettings,
     "[providers.NAME]": ProviderSettings,
     "[[providers.NAME.keys]]": ProviderKeySettings,
@@ -90,7 +95,8 @@ def test_every_setting_is_documented_with_its_default(header: str) -> None:
     section = re.split(r"^#+ ", text.split(f"`{header}`\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
     fields = {field.name: field for field in msgspec.structs.fields(DOCUMENTED[header])}
     names = {name for row in section.splitlines() for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
-    assert names == fields.keys() - {"runtime"}  # has one value only
+    # The first has one value only, the second is a table of its own.
+    assert names == fields.keys() - {"runtime", "auto"}
     if "| default |" in section:
         for name, default in re.findall(r"^\| `(\w+)` \| `(.*?)` \|", section, re.MULTILINE):
             assert msgspec.toml.decode(f"x = {default}".encode())["x"] == pytest.approx(

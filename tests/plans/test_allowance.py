@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 
 from tokenworks.errors import Forbidden, PaymentRequired
 from tokenworks.ledger.limit_rows import ActionRow, LimitRow
-from tokenworks.ledger.store import open_store
 from tokenworks.plans import allowance as allowance_module
 from tokenworks.plans.account import FOREVER, Kind
 from tokenworks.plans.allowance import Allowance, accounts_of, loop_templates, template_of
@@ -26,8 +26,7 @@ HOUR_US = 3_600_000_000
 
 @pytest.fixture
 async def leases(tmp_path: Path) -> Any:
-    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
-    store.migrate()
+    store = fresh_store(f"sqlite:///{tmp_path / 'store.db'}")
     made = Leases(store, asyncio.get_running_loop(), "w")
     yield made
     made.close()

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 from limiting import limit, rule, subscribe
 
 from tokenworks.errors import Forbidden, StoreError
 from tokenworks.ledger.limit_rows import ActionRow, LimitRow, PlanRow, StopRow, SubscriptionRow, TeamRow
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans import keys
 from tokenworks.plans.book import Book
 from tokenworks.plans.keys import Key, KeyBook
@@ -63,8 +64,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> Any:
-    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
-    store.migrate()
+    store = fresh_store(f"sqlite:///{tmp_path / 'store.db'}")
     made = Office(store)
     yield made
     made.leases.close()

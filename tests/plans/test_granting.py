@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans import granting
 from tokenworks.plans.granting import Written, counted, grant, new_limit, own_limits, spelled, top_up, written
 
@@ -17,8 +18,7 @@ NANO = 1_000_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    made.migrate()
+    made = fresh_store(f"sqlite:///{tmp_path / 'ledger.db'}")
     yield made
     made.close()
 

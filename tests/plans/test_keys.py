@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_store import fresh_store
 
 from tokenworks.errors import ConfigError, NotFound, StoreError
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans import keys
 from tokenworks.plans.keys import KeyBook, create, rotate
 
@@ -16,8 +17,7 @@ PEPPER = bytes(range(32))
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    made.migrate()
+    made = fresh_store(f"sqlite:///{tmp_path / 'ledger.db'}")
     yield made
     made.close()
 

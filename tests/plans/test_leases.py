@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 
 from tokenworks.errors import StoreError
 from tokenworks.ledger.limit_rows import Leased, Want
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans import leases as leases_module
 from tokenworks.plans.account import Account, kind_of
 from tokenworks.plans.leases import Leases
@@ -55,8 +56,7 @@ class Faulty:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Faulty]:
-    real = open_store(f"sqlite:///{tmp_path / 'store.db'}")
-    real.migrate()
+    real = fresh_store(f"sqlite:///{tmp_path / 'store.db'}")
     yield Faulty(real)
     real.close()
 

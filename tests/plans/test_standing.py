@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fresh_store import fresh_store
 
 from tokenworks.ledger.limit_rows import LimitRow, Want
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans.account import account_id
 from tokenworks.plans.granting import new_limit, top_up, written
 from tokenworks.plans.sound import plan_from
@@ -24,8 +25,7 @@ NANO = 1_000_000_000
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    made.migrate()
+    made = fresh_store(f"sqlite:///{tmp_path / 'ledger.db'}")
     yield made
     made.close()
 

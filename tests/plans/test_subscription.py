@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fresh_store import fresh_store
 
-from tokenworks.ledger.store import open_store
 from tokenworks.plans import subscription as subscription_module
 from tokenworks.plans.leases import Leases
 from tokenworks.plans.spec import NANO_CREDIT, ModelClass, PlanSpec, PlanWindow
@@ -18,8 +18,7 @@ from tokenworks.schema import Usage
 
 @pytest.fixture
 async def leases(tmp_path: Path) -> Any:
-    store = open_store(f"sqlite:///{tmp_path / 'store.db'}")
-    store.migrate()
+    store = fresh_store(f"sqlite:///{tmp_path / 'store.db'}")
     made = Leases(store, asyncio.get_running_loop(), "w")
     yield made
     made.close()

@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from tokenworks.config import secret_file
+from tokenworks.config.auto import AutoSettings
 from tokenworks.config.check import Source, build, fields, under, unknown
 from tokenworks.config.lines import KeyPath
 from tokenworks.config.presets import preset
 from tokenworks.config.providers import provider, resolved_keys, without_keys
+from tokenworks.config.routes import routes
 from tokenworks.config.rules import bad_name
 from tokenworks.config.settings import (
     EngineSettings,
@@ -36,7 +38,7 @@ PEPPER_BYTES = 32
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_TABLES = ("server", "upstream", "routing", "ledger", "limits", "providers", "presets", "engines")
+_TABLES = ("server", "upstream", "routing", "ledger", "limits", "providers", "presets", "engines", "route")
 _TOML_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -84,7 +86,7 @@ def load(
         source=found.file if found else None,
         server=_section(ServerSettings, "server", source),
         upstream=_section(UpstreamSettings, "upstream", source),
-        routing=_section(RoutingSettings, "routing", source),
+        routing=_routing(source),
         ledger=_section(LedgerSettings, "ledger", source),
         limits=_section(LimitSettings, "limits", source),
         providers={name: without_keys(given) for name, given in providers.items()},
@@ -97,6 +99,7 @@ def load(
             name: preset(source, path, value)
             for name, (path, value) in _named_tables(source, "presets").items()
         },
+        routes=routes(source),
         pepper=_pepper(folder / PEPPER_NAME),
     )
 
@@ -132,6 +135,16 @@ def _read(file: Path) -> Source:
 
 def _section(cls: type[S], name: str, source: Source) -> S:
     return build(cls, fields(cls, source.content.get(name, {}), source, (name,)), source, (name,))
+
+
+def _routing(source: Source) -> RoutingSettings:
+    """``[routing]`` with ``[routing.auto]`` in it."""
+    path: KeyPath = ("routing",)
+    table = dict(source.table(source.content.get("routing", {}), path))
+    inner: KeyPath = (*path, "auto")
+    auto = build(AutoSettings, fields(AutoSettings, table.pop("auto", {}), source, inner), source, inner)
+    found = build(RoutingSettings, fields(RoutingSettings, table, source, path), source, path)
+    return msgspec.structs.replace(found, auto=auto)
 
 
 def _named_tables(source: Source, name: str) -> dict[str, tuple[KeyPath, Any]]:

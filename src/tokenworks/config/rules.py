@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from tokenworks.config.auto import AutoSettings
+from tokenworks.config.glob import bad_glob, is_glob
 from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
@@ -59,6 +61,13 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
         "breaker_failures": (1, 1000),
         "breaker_rest_s": (0.1, 3600),
         "hedge_percentile": (0, 100),
+    },
+    AutoSettings: {
+        "quality": (0, 1),
+        "max_cost_usd": (0, 1_000_000),
+        "explore": (0, 0.5),
+        "shadow": (0, 0.02),
+        "capture_days": (1, 3650),
     },
     ProviderKeySettings: {"weight": WEIGHTS},
     ProviderModelSettings: {
@@ -121,7 +130,7 @@ def bad_secret(secret: str) -> str | None:
 def _out_of_range(value: float, least: float, most: float) -> str | None:
     if math.isfinite(value) and least <= value <= most:
         return None
-    return f"must be from {least:g} to {most:.0f}"
+    return f"must be from {least:g} to {most:.0f}" if most >= 1 else f"must be from {least:g} to {most:g}"
 
 
 def _host(value: object) -> str | None:
@@ -202,6 +211,15 @@ def _identifiers(value: object) -> str | None:
     return next((complaint for each in value if (complaint := _identifier(each))), None)
 
 
+def _globs(value: object) -> str | None:
+    assert isinstance(value, tuple)
+    return next((complaint for each in value if (complaint := bad_glob(each))), None)
+
+
+def _one_model(value: object) -> str | None:
+    return 'must name one model such as "author/slug"' if is_glob(str(value)) else _optional_identifier(value)
+
+
 def _headers(value: object) -> str | None:
     assert isinstance(value, dict)
     for name, content in value.items():
@@ -239,6 +257,7 @@ def _file(value: object) -> str | None:
 _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
     ServerSettings: {"host": _host},
     LedgerSettings: {"store": _store},
+    AutoSettings: {"models": _globs, "exclude": _globs, "strong": _one_model},
     ProviderSettings: {
         "wire": _wire,
         "base_url": _base_url,

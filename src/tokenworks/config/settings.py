@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from tokenworks.config.auto import AutoSettings, RouteSettings
+
 KvCacheType = Literal["f16", "q8_0", "q4_0"]
 Fsync = Literal["never", "interval", "always"]
 
@@ -66,6 +68,7 @@ class RoutingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     breaker_failures: int = 5  # in a row, or half of the last minute's: the endpoint rests
     breaker_rest_s: float = 15.0  # before one request may try it again; doubles up to 16 times
     hedge_percentile: float = 0.0  # of its time to first token; then a second endpoint is asked. 0: never
+    auto: AutoSettings = AutoSettings()  # ``[routing.auto]``
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -186,6 +189,7 @@ class Settings(msgspec.Struct, frozen=True):
     secrets: dict[str, str] = {}
     provider_keys: dict[str, tuple[ProviderKey, ...]] = {}
     presets: dict[str, dict[str, Any]] = {}
+    routes: tuple[RouteSettings, ...] = ()  # ``[[route]]``, in order
     pepper: bytes = b""  # secret of the key HMAC, from HOME/pepper (0600)
 
     def __repr__(self) -> str:  # secrets and pepper stay out of logs and tracebacks

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from tokenworks.config.glob import lets_in, matches
 from tokenworks.errors import Forbidden, PaymentRequired
 from tokenworks.ledger.limit_rows import ActionRow, LimitRow
 from tokenworks.plans.account import FOREVER, MONEY, Account, Kind, kind_of
 from tokenworks.plans.block import Block
-from tokenworks.plans.glob import lets_in, matches
 from tokenworks.plans.hours import Hours
 from tokenworks.plans.leases import Leases
 from tokenworks.plans.rules import LoopRules, Rules
@@ -114,6 +114,9 @@ class Allowance:
             or each.max_output_mtok is not None
             for each in rules
         )
+        self.routing = next((each.routing for each in rules if each.routing is not None), None)
+        said = {each.capture for each in rules} - {None}
+        self.capture = None if not said else False not in said  # a no, of key or team, is stronger
         self.max_input_tokens = _least([each.max_input_tokens for each in rules])
         self.max_output_tokens = _least([each.max_output_tokens for each in rules])
         self.clients = any(each.clients for each in rules)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tokenworks.config.auto import KeyRouting
+
 
 class LoopRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a session may do before it counts as running away; None: anything."""
@@ -28,6 +30,8 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     max_input_mtok: float | None = None  # $ per million tokens of an endpoint
     max_output_mtok: float | None = None
     loops: LoopRules | None = None
+    routing: KeyRouting | None = None  # defaults of its requests for "auto"
+    capture: bool | None = None  # whether its prompts and answers may be kept to learn from; None: not said
 
 
 _decode = msgspec.json.Decoder(Rules).decode

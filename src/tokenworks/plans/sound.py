@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tokenworks.config.auto import KeyRouting
 from tokenworks.plans import window
 from tokenworks.plans.hours import Hours
 from tokenworks.plans.rules import LoopRules, Rules
@@ -33,6 +34,13 @@ def rules_from(values: dict[str, Any], before: Rules) -> Rules:
         loops = {**msgspec.to_builtins(before.loops), **values["loops"]}
     if isinstance(loops, dict):
         merged["loops"] = _without_null(loops) or None
+    routing = merged.get("routing")
+    if isinstance(values.get("routing"), dict) and before.routing is not None:
+        routing = {**msgspec.to_builtins(before.routing), **values["routing"]}
+    if isinstance(routing, dict):
+        merged["routing"] = {
+            name: value for name, value in routing.items() if value not in (None, [], ())
+        } or None
     return sound_rules(_converted(_without_null(merged), Rules, "rules"))
 
 
@@ -51,7 +59,16 @@ def sound_rules(rules: Rules) -> Rules:
         _number(name, getattr(rules, name), MAX_WEIGHT)
     if rules.loops is not None:
         _loops(rules.loops)
+    if rules.routing is not None:
+        _routing(rules.routing)
     return rules
+
+
+def _routing(routing: KeyRouting) -> None:
+    _number("routing.quality", routing.quality, 1.0)
+    _number("routing.max_cost_usd", routing.max_cost_usd, MAX_WEIGHT)
+    _globs("routing.allowed", routing.allowed)
+    _globs("routing.excluded", routing.excluded)
 
 
 def plan_from(values: Any) -> PlanSpec:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tokenworks.config.glob import lets_in, matches
 from tokenworks.plans.account import Account, Kind
-from tokenworks.plans.glob import lets_in, matches
 from tokenworks.plans.leases import Leases
 from tokenworks.plans.spec import NANO_CREDIT, ModelClass, PlanSpec
 from tokenworks.plans.window import parse

@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from tokenworks.config.glob import matches
 from tokenworks.plans.economics.costs import amounts
 from tokenworks.plans.economics.history import MONTH_US, History, Subscriber
 from tokenworks.plans.economics.queueing import Served, serve_queued
-from tokenworks.plans.glob import matches
 from tokenworks.plans.spec import NANO_CREDIT, ModelClass, PlanSpec
 from tokenworks.plans.subscription import weight
 from tokenworks.plans.window import Window, parse

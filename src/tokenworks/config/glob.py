@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
+
+MAX_CHARS = 200  # of one pattern
 
 _EVERY, _NO = re.compile(""), re.compile("(?!)")
 
@@ -30,14 +33,39 @@ def lets_in(globs: tuple[str, ...], *names: str) -> bool:
     )
 
 
+def is_glob(text: str) -> bool:
+    """Whether ``text`` may stand for other names than itself."""
+    return text.startswith("!") or "*" in text or "?" in text
+
+
+def bad_glob(text: str) -> str | None:
+    """What is wrong with ``text`` as a pattern, None if nothing is. Continues a sentence about it."""
+    if text.strip() and text.isprintable() and len(text) <= MAX_CHARS:
+        return None
+    return f"must be 1 to {MAX_CHARS} printable characters, such as acme/*"
+
+
+def pattern(globs: Sequence[str]) -> re.Pattern[str]:
+    """One pattern whose ``match`` finds the names, in lower case, that ``globs`` let through."""
+    inside, outside = _sides(globs)
+    kept_out = f"(?!{'|'.join(outside)})" if outside else ""
+    return re.compile(kept_out + (f"(?:{'|'.join(inside)})" if inside else ""), re.DOTALL)
+
+
 @lru_cache(maxsize=4096)
 def _compiled(globs: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What is let in, and what is not all the same."""
-    inside = [_pattern(glob) for glob in globs if not glob.startswith("!")]
-    outside = [_pattern(glob[1:]) for glob in globs if glob.startswith("!")]
+    inside, outside = _sides(globs)
     return (
         re.compile("|".join(inside), re.DOTALL) if inside else _EVERY,
         re.compile("|".join(outside), re.DOTALL) if outside else _NO,
+    )
+
+
+def _sides(globs: Sequence[str]) -> tuple[list[str], list[str]]:
+    return (
+        [_pattern(glob) for glob in globs if not glob.startswith("!")],
+        [_pattern(glob[1:]) for glob in globs if glob.startswith("!")],
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenworks.plans.glob import matches
+from tokenworks.config.glob import bad_glob, is_glob, matches, pattern
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,20 @@ def test_no_name_takes_long() -> None:
     begin = time.perf_counter()
     assert not matches(("*a" * 25 + "*b",), "a" * 5000)
     assert time.perf_counter() - begin < 1
+
+
+@given(
+    st.lists(st.one_of(texts, texts.map("!{}".format)), max_size=4), st.text(alphabet="abAB.-", max_size=8)
+)
+def test_one_pattern_says_the_same(globs: list[str], name: str) -> None:
+    assert (pattern(globs).match(name.lower()) is not None) is matches(tuple(globs), name)
+
+
+def test_what_stands_for_more_than_itself() -> None:
+    assert [is_glob(text) for text in ("a*", "?", "!a", "a", "a!", "[a]")] == [True] * 3 + [False] * 3
+
+
+def test_what_is_no_pattern() -> None:
+    assert bad_glob("a") is bad_glob("x" * 200) is None
+    for text in ("", " ", "a\nb", "x" * 201):
+        assert bad_glob(text) == "must be 1 to 200 printable characters, such as acme/*"
