@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fresh_store import fresh_store
 
 from tokenworks.catalog.load import load as load_catalog
 from tokenworks.config.settings import (
@@ -29,7 +30,6 @@ from tokenworks.ledger.drainer import Drainer
 from tokenworks.ledger.inflight import InFlight
 from tokenworks.ledger.journal import Journal
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.store import open_store
 from tokenworks.plans import keys
 from tokenworks.plans.book import Book
 from tokenworks.plans.leases import Leases
@@ -69,8 +69,7 @@ class Door:
             pepper=PEPPER,
         )
         home.mkdir(parents=True, exist_ok=True)
-        self.store = open_store(self.settings.store_url)
-        self.store.migrate()
+        self.store = fresh_store(self.settings.store_url)
         self.key_id, self.key = keys.create(self.store, "test", PEPPER)
         self.sweeper = Sweeper(loop)
         self.pool = Pool(loop, self.settings.upstream, self.sweeper)

@@ -16,6 +16,10 @@ from typing import Any
 
 import httpx
 
+from tokenworks.config.load import load
+from tokenworks.ledger.store import open_store
+from tokenworks.plans import keys
+
 START_TIMEOUT_S = 30.0
 
 ACME = """
@@ -78,8 +82,16 @@ class Server:
         return json.loads(done.stdout) if done.stdout.startswith(("{", "[")) else done.stdout
 
     def new_key(self, name: str, *args: str) -> tuple[str, str]:
-        made = self.cli("key", "create", name, "--json", *args)
-        return made["id"], made["key"]
+        """Id and secret; ``args`` are options of ``key create``."""
+        if args:
+            made = self.cli("key", "create", name, "--json", *args)
+            return made["id"], made["key"]
+        settings = load(self.home, require_secrets=False)  # as the command does, but in this process
+        store = open_store(settings.store_url)
+        try:
+            return keys.create(store, name, settings.pepper)
+        finally:
+            store.close()
 
     def usage(self, by: str = "model") -> dict[str, Any]:
         found = self.cli("usage", "--by", by, "--json")

@@ -25,6 +25,8 @@ CONTROLS = frozenset(
         "trace",
         "debug",
         "include_reasoning",
+        "max_cost",
+        "cascade",
     )
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from types import ModuleType
 
@@ -10,7 +10,7 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.schema import Provider
-from tokenworks.wire.answer import Telling
+from tokenworks.wire.answer import Answer, Event, Telling
 from tokenworks.wire.anthropic_messages import answer as messages_answer
 from tokenworks.wire.anthropic_messages import relay as messages
 from tokenworks.wire.anthropic_messages import request as messages_request
@@ -254,3 +254,15 @@ def gleaner(provider: str, maker: Maker) -> Gleaner:
 def gleaned(provider: str, maker: Maker, body: bytes) -> tuple[list[str], Remembered] | None:
     """What must be remembered of a whole answer on the wire ``provider``. Raises ValueError for none."""
     return remembered(_MODULES[provider][1].read(body, maker.quirks))
+
+
+def answer_of(caller: str, body: bytes) -> Answer:
+    """What a whole answer on the wire ``caller`` says. Raises ValueError for none."""
+    answer: Answer = _MODULES[caller][1].read(body, ())
+    return answer
+
+
+def events_of(caller: str, stream: bytes) -> Sequence[Event]:
+    """What a complete stream on the wire ``caller`` says. Raises ValueError for none."""
+    reader = _MODULES[caller][2].Reader(())
+    return [*reader.feed(stream), *reader.flush()]
