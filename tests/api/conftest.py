@@ -11,18 +11,21 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fresh_store import fresh_store
+from starlette.routing import BaseRoute
 
 from tokenworks.api.app import build
 from tokenworks.catalog.load import load
 from tokenworks.config.settings import ProviderModelSettings, ProviderSettings, ServerSettings, Settings
 from tokenworks.ledger.limit_rows import TeamRow, Want
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.plans import keys
 from tokenworks.plans.account import account_id
 from tokenworks.plans.keys import KeyBook
 
 PEPPER = b"p" * 32
+ROUTES: list[BaseRoute] = []
 
 
 class Client(httpx.AsyncClient):
@@ -76,8 +79,7 @@ class Client(httpx.AsyncClient):
 @pytest.fixture
 async def called(tmp_path: Path) -> AsyncIterator[Callable[..., Client]]:
     """``called(host=..., health=..., **settings)``: a client of a fresh application."""
-    store = open_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
-    store.migrate()
+    store = fresh_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
     clients: list[Client] = []
 
     def make(host: str = "127.0.0.1", health: Any = None, **given: Any) -> Client:
@@ -85,6 +87,10 @@ async def called(tmp_path: Path) -> AsyncIterator[Callable[..., Client]]:
             home=tmp_path, source=None, server=ServerSettings(host=host), pepper=PEPPER, **given
         )
         app = build(settings, load(settings), store, KeyBook(store, PEPPER), health=health)
+        # Routes find an application's parts through the request. Each application would prepare its own anew
+        # at its first request, which takes longer than all the rest of a test.
+        ROUTES.extend(() if ROUTES else app.routes)
+        app.router.routes[:] = ROUTES
         # raise_app_exceptions: what would be a 500 is this test's failure
         client = Client(app, transport=httpx.ASGITransport(app), base_url="http://tw")
         clients.append(client)

@@ -31,6 +31,7 @@ OPEN = {
 MEMBERS = {
     "/models/user",
     "/generation",
+    "/generation/feedback",
     "/key",
     "/auth/key",
     "/credits",
@@ -54,6 +55,12 @@ MANAGERS = {
 }
 MANAGERS_BY_METHOD = {("GET", "/teams"), ("GET", "/teams/{team}")}
 BODY = {"name": "x", "scope": "app", "subject": "a", "amount": 1, "action": "slow"}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is about to write the responses that are asked for here."""
+    monkeypatch.setattr("tokenworks.api.responses.AGAIN_AFTER_S", 0.0)
 
 
 def doors() -> Iterator[tuple[str, str, str]]:

@@ -40,6 +40,12 @@ PATHS = (
 )
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is about to write what is asked for, but in one test."""
+    monkeypatch.setattr("tokenworks.api.responses.AGAIN_AFTER_S", 0.0)
+
+
 async def test_it_is_read_as_it_was_answered(called: Called) -> None:
     client = called()
     key_id, headers = client.new_key()
@@ -134,7 +140,10 @@ async def test_it_is_kept_for_its_time(called: Called) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), PATHS)
-async def test_what_is_written_at_this_moment_is_waited_for(called: Called, method: str, path: str) -> None:
+async def test_what_is_written_at_this_moment_is_waited_for(
+    called: Called, method: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokenworks.api.responses.AGAIN_AFTER_S", 0.2)
     client = called()
     key_id, headers = client.new_key()
     asking = asyncio.ensure_future(client.request(method, path, headers=headers))

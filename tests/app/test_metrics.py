@@ -16,6 +16,7 @@ from serving import acme, chat, serving
 from tokenworks.app.metrics import DURATION_S, FIRST_TOKEN_S, MAX_SERIES, TOKEN_CLASSES, Metrics
 from tokenworks.ledger.record import Record
 from tokenworks.providers.scripted import Reply, Script, Tokens, running
+from tokenworks.routing.drift import Alarm
 
 DURATION = "gen_ai_server_request_duration_seconds"
 FIRST = "gen_ai_server_time_to_first_token_seconds"
@@ -70,8 +71,17 @@ def test_names_and_types(metrics: Metrics) -> None:
         COST.removesuffix("_total"): "counter",
         "tokenworks_refused_requests": "counter",
         INFLIGHT: "gauge",
+        "tokenworks_route_drift": "gauge",
     }
     assert all(family.documentation for family in found.values())
+
+
+def test_what_has_drifted_is_shown_until_it_has_not(metrics: Metrics) -> None:
+    alarm = Alarm("math", "escalation", 0.1, 0.4, 200, 0.001)
+    metrics.drifted([alarm])
+    assert 'tokenworks_route_drift{measure="escalation",task="math"} 1.0' in shown(metrics)
+    metrics.drifted([])
+    assert "measure=" not in shown(metrics)
 
 
 def test_everything_adds_up(metrics: Metrics) -> None:

@@ -56,8 +56,9 @@ def usage(home: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_nothing_yet(home: Path) -> None:
-    empty = {"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "rows": []}
-    assert usage(home) == empty
+    auto = {"requests": 0, "cost_usd": 0.0, "always_strong_usd": 0.0}
+    sums = {"requests": 0, "input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0, "saved_usd": 0.0}
+    assert usage(home) == {**sums, "auto": auto, "rows": []}
     shown = CliRunner().invoke(main, ["usage", "--home", str(home)]).stdout
     assert shown == "nothing was used yet; tokenworks chat sends a first request\n"
 

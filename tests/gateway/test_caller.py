@@ -7,6 +7,7 @@ import pytest
 from tokenworks.errors import BadRequest
 from tokenworks.gateway.caller import MAX_LABEL, Caller, label
 from tokenworks.plans.keys import Key
+from tokenworks.routing.knobs import NOTHING
 
 KEY = Key(id="k", name="k", role="member")
 
@@ -29,6 +30,20 @@ def test_wishes_by_header() -> None:
     assert Caller(KEY, {b"x-openrouter-cache-ttl": b"junk"}).cache_ttl_s == 0, "not asked for"
     assert Caller(KEY, {b"x-openrouter-cache-clear": b"true"}).cache_clear
     assert Caller(KEY, {b"anthropic-beta": b"a,b"}).passed_on == b"anthropic-beta: a,b\r\n"
+
+
+def test_wishes_for_auto() -> None:
+    assert Caller(KEY, {}).wanted is NOTHING and Caller(KEY, {}).capture == ""
+    one = Caller(KEY, {b"x-tokenworks-quality": b"0.5", b"x-tokenworks-capture": b" Deny"})
+    assert (one.wanted.quality, one.capture, one.special) == (0.5, "deny", False)
+
+
+@pytest.mark.parametrize(
+    "header", [b"x-tokenworks-quality", b"x-tokenworks-max-cost", b"x-tokenworks-capture"]
+)
+def test_wishes_that_make_no_sense(header: bytes) -> None:
+    with pytest.raises(BadRequest, match=header.decode()):
+        Caller(KEY, {header: b"much"})
 
 
 @pytest.mark.parametrize("ttl", [b"", b"0", b"-5", b"86401", b"1.5", b"9" * 40])

@@ -18,6 +18,8 @@ HEADERS = {
     b"user-agent": b"agent/1.0 \xff",
     b"anthropic-beta": b"one,two",
     b"x-openrouter-metadata": b"enabled",
+    b"x-tokenworks-capture": b"deny",
+    b"x-tokenworks-quality": b"0.5",
 }
 
 
@@ -26,7 +28,8 @@ def test_what_headers_said_is_what_they_say_later(headers: dict[bytes, bytes]) -
     before = Caller(KEY, headers)
     row = queued_row(caller=told_by(before))
     after = caller_of(row, KEY)
-    for name in ("key", "app", "session", "client", "passed_on", "tells_routing", "special", "cache_ttl_s"):
+    names = ("key", "app", "session", "client", "passed_on", "tells_routing", "special", "cache_ttl_s")
+    for name in (*names, "wanted", "capture"):
         assert getattr(after, name) == getattr(before, name), name
     assert after.ordinary == (not (before.special or before.passed_on))
     assert "secret" not in row.caller

@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
+from fresh_store import fresh_store
 
 from tokenworks.catalog.sellers import active
 from tokenworks.config.settings import ProviderKey, ProviderModelSettings, ProviderSettings, Settings
 from tokenworks.config.vault_key import ENV, vault_keys
 from tokenworks.errors import ConfigError
 from tokenworks.ledger.rows import ProviderKeyRow
-from tokenworks.ledger.store import Store, open_store
+from tokenworks.ledger.store import Store
 from tokenworks.providers import vault
 
 ACME = ProviderSettings(
@@ -24,8 +25,7 @@ SECRET = "sk-live-0123456789abcdef"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    made = open_store(f"sqlite:///{tmp_path / 'ledger.db'}")
-    made.migrate()
+    made = fresh_store(f"sqlite:///{tmp_path / 'ledger.db'}")
     yield made
     made.close()
 

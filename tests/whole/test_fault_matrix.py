@@ -25,7 +25,8 @@ CHAT, MESSAGES, RESPONSES = "openai_chat", "anthropic_messages", "openai_respons
 PATHS = {CHAT: "/v1/chat/completions", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
 TEXT = "one two three four five six"
 ANSWERED = "the other one answers"
-LIMITS = UpstreamSettings(connect_timeout_s=2, first_byte_timeout_s=0.5, idle_timeout_s=0.5)
+# Long enough for an answer on a busy machine; those who never answer are waited for three times.
+LIMITS = UpstreamSettings(connect_timeout_s=2, first_byte_timeout_s=0.25, idle_timeout_s=0.25)
 
 # name → fault (None: not by script), status of the error when nothing else is left
 BEFORE: dict[str, tuple[dict[str, Any] | None, int]] = {

@@ -37,7 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running() as provider:
         one = Server(tmp_path_factory.mktemp("sdk") / "home", acme(provider.base_url))
         try:
-            added = one.cli("model", "add", MODEL, "--context", "1024", "--json")
+            added = one.cli("model", "add", MODEL, "--context", "256", "--json")
             assert added["model"] == SERVED
             yield one.start()
         finally:

@@ -71,12 +71,17 @@ def seeded(spec: dict[str, Any], known: dict[str, list[str]]) -> dict[str, Any]:
                 del operation["parameters"]
             if path in INFERENCE:
                 _seed_inference(operation, known)
+            elif path == "/v1/generation/feedback":
+                _seed_verdict(spec, operation, known["id"])
             elif path in SUBJECTS:
                 _seed_subject(spec, operation, known[f"{path} subject"])
     return spec
 
 
-SEEDED = {("/v1/generation", "id"), ("/v1/activity", "date"), ("/v1/activity", "api_key_hash")}
+SEEDED = {
+    *(("/v1/generation", "id"), ("/v1/generation/feedback", "id")),
+    *(("/v1/activity", "date"), ("/v1/activity", "api_key_hash")),
+}
 
 
 # Whom a body may name: else most are of nobody. Limits are on users that no request has, for the others
@@ -101,6 +106,13 @@ def _seed_subject(spec: dict[str, Any], operation: dict[str, Any], subjects: lis
     fields["subject" if "subject" in fields else "key"] = {"enum": subjects}
     if "within" in fields:
         fields["scope"], fields["within"] = {"const": "user"}, {"type": "null"}
+
+
+def _seed_verdict(spec: dict[str, Any], operation: dict[str, Any], ids: list[str]) -> None:
+    """On an answer that there is, by one name of it."""
+    if "requestBody" in operation:
+        fields = spec["components"]["schemas"]["Verdict"]["properties"]
+        fields["id"], fields["generation_id"] = {"enum": ids}, {"type": "null"}
 
 
 def _seed_inference(operation: dict[str, Any], known: dict[str, list[str]]) -> None:

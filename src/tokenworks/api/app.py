@@ -20,6 +20,7 @@ from tokenworks.api import (
     docs,
     endpoints,
     fair_use,
+    feedback,
     generation,
     hot_paths,
     models,
@@ -46,7 +47,7 @@ PREFIXES = ("", "/api")
 MAX_SHOWN = 200  # characters of a path that an error repeats
 # A model's endpoints come before models: a model's name may be a path, so theirs would match both.
 FAMILIES = (
-    *(endpoints, models, providers, generation, account, activity, responses, queued),
+    *(endpoints, models, providers, generation, feedback, account, activity, responses, queued),
     *(administration, budgets, plans, teams, sessions, fair_use, audit),
 )
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (

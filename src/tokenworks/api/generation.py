@@ -14,8 +14,10 @@ from tokenworks.api.access import Caller
 from tokenworks.api.answer import INTEGER, NUMBER, STRING, answers, holding, iso, maybe, send, usd
 from tokenworks.catalog.load import Catalog
 from tokenworks.errors import NotFound
+from tokenworks.ledger.decided import DecisionRow
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store
+from tokenworks.routing import decision
 from tokenworks.schema import Endpoint, Provider, Usage
 
 router = APIRouter(tags=["account"])
@@ -53,7 +55,8 @@ async def generation(
     record = await _find(state.store, id)
     if record is None or (record.key_id != key.id and key.role != "admin"):
         raise NotFound("no request of this key has that id; send the `id` of an answer")
-    return send({"data": describe(record, state.catalog)})
+    decided = await run_in_threadpool(state.store.decision, record.id)
+    return send({"data": describe(record, state.catalog, decided)})
 
 
 async def _find(store: Store, name: str) -> Record | None:
@@ -74,9 +77,12 @@ def _recent(name: str) -> bool:
     return -1 <= time.time() - int(second) <= RECENT_S
 
 
-def describe(record: Record, catalog: Catalog) -> dict[str, Any]:
-    """``record`` in the words of aggregators: times in ms, tokens as the provider counted them."""
-    cost = usd(record.cost_nano_usd)
+def describe(record: Record, catalog: Catalog, decided: DecisionRow | None = None) -> dict[str, Any]:
+    """``record`` in the words of aggregators: times in ms, tokens as the provider counted them.
+
+    What it cost is of all models that were asked, where one was chosen here (``decided``).
+    """
+    cost = usd(decided.cost_nano_usd if decided is not None else record.cost_nano_usd)
     tokens_in = record.uncached_input_tokens + record.cache_read_tokens + record.cache_write_tokens
     linked = record.app.startswith(("http://", "https://"))
     return {
@@ -114,7 +120,24 @@ def describe(record: Record, catalog: Catalog) -> dict[str, Any]:
         "outcome": record.outcome,
         "estimated": record.estimated,
         "data_region": "global",
+        "requested_model": record.requested_model,
+        "decision": told(decided) if decided is not None else None,
         **_NOT_KEPT,
+    }
+
+
+def told(decided: DecisionRow) -> dict[str, Any]:
+    """How a model was chosen, as callers and people are told."""
+    try:
+        story = decision.story(decision.read(decided.detail))
+    except ValueError:  # of a version that told it in another way
+        story = {"task": decided.task, "path": decided.path, "strong": decided.strong}
+    return {
+        **story,
+        "model": decided.model,
+        "cost_usd": usd(decided.cost_nano_usd),
+        "always_strong_usd": usd(decided.baseline_nano_usd),
+        "saved_usd": usd(decided.baseline_nano_usd - decided.cost_nano_usd),
     }
 
 

@@ -6,7 +6,9 @@ import logging
 import threading
 import time
 
+from tokenworks.app.drift_watch import DriftWatch, Told
 from tokenworks.app.fair_use import FairUseWatch
+from tokenworks.app.tutor import Tutor
 from tokenworks.errors import StoreError
 from tokenworks.ledger.store import Store
 
@@ -14,14 +16,18 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
+DECISIONS_US = 400 * 86_400_000_000  # how long it is kept how a request was decided
 
 
 class Caretaker:
     """One thread of the supervisor."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, drifted: Told | None = None) -> None:
+        """``drifted`` is told each hour in what ``auto`` fares otherwise than it used to."""
         self._store = store
         self._fair_use = FairUseWatch(store)
+        self._tutor = Tutor(store)
+        self._drift = DriftWatch(store, drifted)
         self._prune_at = time.monotonic() + PRUNE_EVERY_S
 
     def run(self, stop: threading.Event) -> None:
@@ -38,8 +44,12 @@ class Caretaker:
         """One round. Raises ``StoreError``."""
         self._fair_use.look(now_us)
         self._store.expire_queue(now_us)
+        self._store.expire_captures(now_us)
+        self._tutor.look(now_us)
+        self._drift.look(now_us)
         if time.monotonic() >= self._prune_at:
             self._prune_at = time.monotonic() + PRUNE_EVERY_S
             dropped = self._store.prune_accounts(now_us)
             if dropped:
                 log.info("limits: %d old counts dropped", dropped)
+            self._store.prune_decisions(now_us - DECISIONS_US)

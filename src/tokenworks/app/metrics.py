@@ -16,6 +16,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from tokenworks.ledger.record import Record
+from tokenworks.routing.drift import Alarm
 
 # Bucket bounds of the conventions' own advice, seconds.
 DURATION_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -66,6 +67,7 @@ class Metrics(Collector):
         self.inflight = 0
         self.refused: dict[int, int] = {}
         self._series: dict[tuple[str, str, str], _Series] = {}
+        self._alarms: tuple[Alarm, ...] = ()
         self._changed = True
 
     def observe(self, records: Sequence[Record]) -> None:
@@ -96,6 +98,10 @@ class Metrics(Collector):
         self._changed = True
         for status, count in statuses.items():
             self.refused[status] = self.refused.get(status, 0) + count
+
+    def drifted(self, alarms: Sequence[Alarm]) -> None:
+        """In what ``auto`` fares otherwise than it used to; called by the caretaker, each hour."""
+        self._alarms, self._changed = tuple(alarms), True
 
     def write(self, inflight: int) -> None:
         """Render to the file, atomically, when anything has changed."""
@@ -135,4 +141,10 @@ class Metrics(Collector):
         for status, count in list(self.refused.items()):
             refused.add_metric([str(status)], count)
         yield refused
+        drift = GaugeMetricFamily(
+            "tokenworks_route_drift", "1 where auto fares otherwise lately", labels=["task", "measure"]
+        )
+        for alarm in self._alarms:
+            drift.add_metric([alarm.task, alarm.measure], 1)
+        yield drift
         yield GaugeMetricFamily("tokenworks_inflight_requests", "Requests being served", value=self.inflight)

@@ -181,7 +181,10 @@ class Supervisor:
         drainer.start()
         caring = threading.Event()
         caretaker = threading.Thread(
-            target=Caretaker(self.store).run, args=(caring,), name="caretaker", daemon=True
+            target=Caretaker(self.store, self.metrics.drifted).run,
+            args=(caring,),
+            name="caretaker",
+            daemon=True,
         )
         caretaker.start()
         metrics = loop.create_task(self._write_metrics())

@@ -20,6 +20,8 @@ from tokenworks.catalog.load import load as load_catalog
 from tokenworks.catalog.load import refresh_prices
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
+from tokenworks.gateway.auto import Auto
+from tokenworks.gateway.capture import Captures
 from tokenworks.gateway.front import Gateway
 from tokenworks.gateway.queue import Queue
 from tokenworks.gateway.states import States
@@ -34,7 +36,11 @@ from tokenworks.plans.book import Book
 from tokenworks.plans.keys import KeyBook
 from tokenworks.plans.leases import Leases
 from tokenworks.providers.target import Targets
+from tokenworks.routing.difficulty import Difficulty
 from tokenworks.routing.health import Health
+from tokenworks.routing.learner import Learner
+from tokenworks.routing.rules import Rules
+from tokenworks.routing.task import TASKS
 
 log = logging.getLogger(__name__)
 
@@ -109,6 +115,24 @@ class Worker:
             self.states,
             self.health,
         )
+        self.learner = Learner(self.store)
+        self.captures: Captures | None = None
+        auto = settings.routing.auto
+        if auto.enabled:
+            self.gateway.choose_by(
+                Auto(
+                    auto,
+                    Rules(settings.routes, TASKS),
+                    self.catalog,
+                    self.health,
+                    self.gateway.affinity,
+                    Difficulty.load(),
+                    self.learner,
+                    loop.time,
+                )
+            )
+            if auto.capture != "off":
+                self.captures = self.gateway.captures = Captures(self.store, auto.capture_days)
         self.queue = self.gateway.queue = Queue(self.gateway, self.store, birth.name)
         self.api = build_api(
             settings, self.catalog, self.store, self.keys, health=self.health, states=self.states
@@ -128,6 +152,8 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 50, 100)
+        if self.gateway.auto is not None:
+            self.learner.start()
         self.control.send(Message(ready=True))
         await self.stop.wait()
         self.listener.drain()
@@ -145,6 +171,9 @@ class Worker:
         self.inflight.close()
         self.states.close()
         self.leases.close()
+        self.learner.close()
+        if self.captures is not None:
+            self.captures.close()
         self.store.close()
 
     async def _keep_house(self) -> None:

@@ -73,6 +73,10 @@ def _plan(store: Store, row: KeyRow, now_us: int) -> dict[str, Any] | None:
     return None
 
 
+def _told(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
 def print_key(shown: dict[str, Any]) -> None:
     """For people."""
     state = "active" if shown["active"] else "disabled" if shown["disabled"] else "over"
@@ -85,7 +89,7 @@ def print_key(shown: dict[str, Any]) -> None:
         for name, value in rules.items():
             told = ", ".join(value) if isinstance(value, list) else value
             if isinstance(value, dict):
-                told = ", ".join(f"{each.replace('_', ' ')} {number}" for each, number in value.items())
+                told = ", ".join(f"{each.replace('_', ' ')} {_told(inner)}" for each, inner in value.items())
             click.echo(f"{whose}{name.replace('_', ' ')}: {told}")
     team = shown["team"] or {"id": "", "name": ""}
     names = {shown["id"]: shown["name"], team["id"]: team["name"]}

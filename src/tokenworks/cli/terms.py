@@ -28,6 +28,9 @@ _LOOPS = {
 }
 
 
+_ROUTING = {"quality": "quality", "max_request_cost": "max_cost_usd"}
+
+
 class OrNone(click.ParamType):  # type: ignore[type-arg]  # older ones have none
     """The same as another type, or the word none."""
 
@@ -160,6 +163,18 @@ def _rules(options: dict[str, Any]) -> dict[str, Any]:
     loops = {field: None if value == NONE else value for field, value in loops.items() if value is not None}
     if loops:
         found["loops"] = loops
+    routing = {field: options.pop(name) for name, field in _ROUTING.items()}
+    routing = {
+        field: None if value == NONE else value for field, value in routing.items() if value is not None
+    }
+    allowed = options.pop("auto_models")
+    if allowed:
+        routing["allowed"] = [each for each in allowed if each not in ("", NONE)] or None
+    if routing:
+        found["routing"] = routing
+    capture = options.pop("capture")
+    if capture is not None:
+        found["capture"] = capture
     return found
 
 
@@ -199,4 +214,22 @@ _OPTIONS = (
     ),
     _count("--max-repeats", "The same step of a session in a row; warned at one less."),
     _count("--max-stale-turns", "Turns in a row with nothing new."),
+    click.option(
+        "--quality",
+        type=OrNone(click.FloatRange(0, 1)),
+        metavar="0..1",
+        help="Of auto: least share of the strong model's quality to keep.",
+    ),
+    click.option(
+        "--max-request-cost",
+        type=OrNone(click.FloatRange(0)),
+        metavar="USD",
+        help="Of auto: what one request may be expected to cost.",
+    ),
+    click.option("--auto-models", multiple=True, metavar="GLOB", help="Of auto: only these. Repeat it."),
+    click.option(
+        "--capture/--no-capture",
+        default=None,
+        help="Whether its prompts and answers may be kept to learn from.",
+    ),
 )

@@ -55,3 +55,9 @@ def usage(place: Place, by: str, as_json: bool) -> None:
             f"{report['requests']:,} requests, {report['input_tokens']:,} tokens in, "
             f"{report['output_tokens']:,} out, {usd(report['cost_usd'])}"
         )
+    if report["auto"]["requests"]:
+        auto = report["auto"]
+        click.echo(
+            f"auto: {auto['requests']:,} requests for {usd(auto['cost_usd'])}, always the strong model "
+            f"{usd(auto['always_strong_usd'])}: saved {usd(report['saved_usd'])}"
+        )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import time
+from typing import TYPE_CHECKING
 
-from tokenworks.gateway import failure, settling
+from tokenworks.gateway import failure, hearing, settling
 from tokenworks.gateway.attempts import Attempts
+from tokenworks.gateway.collecting import Collecting
 from tokenworks.gateway.failure import MAX_ERROR_BODY, Failure
 from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.timers import NEVER
@@ -14,6 +18,11 @@ from tokenworks.schema import Usage
 from tokenworks.wire import pairs, sse
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.pairing import Stream, Whole
+
+if TYPE_CHECKING:
+    from tokenworks.gateway.course import Course
+
+log = logging.getLogger(__name__)
 
 _COMMENT = ord(":")
 _NO_HEADERS: dict[bytes, bytes] = {}
@@ -126,17 +135,49 @@ class Answering(Attempts):
         plan = self.plan
         if plan is not None and target.replays:
             self.gateway.conversations.remember_whole(record, target, body)
+        if plan is not None and plan.course is not None:
+            self._let_hear(plan.course, usage, whole=whole)
         self.settle("ok", 200, usage)
         self._answer(whole, usage)
 
+    def _let_hear(
+        self, course: Course, usage: Usage, *, whole: Whole | None = None, last: bytes = b""
+    ) -> None:
+        """A model that was chosen here has answered: whether that is good enough is judged before it is
+        settled."""
+        if not course.listens:
+            return
+        wire, render = self.way.wire, None
+        try:
+            if whole is not None:
+                telling = self.telling()
+                render = functools.partial(whole.render, telling, usage)
+                answer = hearing.whole(wire, render(0))
+            else:
+                parts = self.reply.parts if isinstance(self.reply, Collecting) else ()
+                answer = hearing.streamed(wire, b"".join((*parts, last)))
+        except ValueError as error:
+            log.warning("the answer of %s can't be judged: %s", self.record.model, error)
+            answer = hearing.UNHEARD
+        except Exception:  # a mistake of ours is no reason to lose an answer
+            log.exception("the answer of %s can't be read", self.record.model)
+            answer = hearing.UNHEARD
+        course.heard(answer, self.record, usage, render)
+
     def _answer(self, whole: Whole, usage: Usage) -> None:
         record, plan = self.record, self.plan
-        answer = whole.render(self.telling(), usage, record.cost_nano_usd)
+        cost = record.cost_nano_usd
+        if plan is not None and plan.course is not None:
+            cost = plan.course.spent_nano_usd
+        answer = whole.render(self.telling(), usage, cost)
         lines = b"%bx-generation-id: %b\r\n%b" % (JSON_TYPE, record.id.encode(), self.limit_lines)
         if plan is not None:
             lines += plan.head_lines
             plan.answered(self, answer)
         self.reply.send(200, lines, answer)
+        course = plan.course if plan is not None else None
+        if course is not None and course.after is not None and not course.doubted:
+            self.gateway.loop.call_soon(course.after)
 
     # --- streams ------------------------------------------------------------------------------
 
@@ -199,7 +240,10 @@ class Answering(Attempts):
             return
         if not stream.done:
             out += stream.close()
-        self.settle("ok", 200, stream.usage or settling.estimate(record, stream.output_tokens))
+        usage = stream.usage or settling.estimate(record, stream.output_tokens)
+        if self.plan is not None and self.plan.course is not None:
+            self._let_hear(self.plan.course, usage, last=out)
+        self.settle("ok", 200, usage)
         if self.plan is not None:
             self.plan.streamed(self, out)
         self.reply.finish(out)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tokenworks.errors import BadRequest
+from tokenworks.gateway import capture
 from tokenworks.plans.keys import Key
+from tokenworks.routing.knobs import of_headers
 
 MAX_LABEL = 200  # characters of an app, session or user name that are kept
 CACHE_TTL_S = 300
@@ -21,6 +23,7 @@ class Caller:
         "app",
         "cache_clear",
         "cache_ttl_s",
+        "capture",
         "cleared",
         "client",
         "key",
@@ -29,6 +32,7 @@ class Caller:
         "session",
         "special",
         "tells_routing",
+        "wanted",
     )
 
     def __init__(self, key: Key, headers: dict[bytes, bytes]) -> None:
@@ -48,6 +52,8 @@ class Caller:
             self.cache_ttl_s = _ttl(get(b"x-openrouter-cache-ttl"))
         beta = get(b"anthropic-beta")
         self.passed_on = b"anthropic-beta: %b\r\n" % beta if beta else b""
+        self.capture = capture.wish(get(capture.HEADER))
+        self.wanted = of_headers(headers)  # of "auto"
         self.ordinary = False  # its requests may do without a plan; see the gateway
         self.special = self.tells_routing or self.cache_clear or self.cache_ttl_s > 0
 

@@ -117,7 +117,7 @@ class Chooser:
         key = (caller.key.id, model, session) if session else None
         now = self.now()
         kept = self.affinity.of(key, now) if key is not None else None
-        need = self._need(asked, record, now)
+        need = need_of(asked, record, now, self.draw)
         chosen = choose(groups, wish, need, self.catalog.providers, self.health, kept, self.settings)
         plan = Plan(caller, chosen.endpoints, chosen.strategy)
         plan.excluded = chosen.excluded
@@ -210,22 +210,24 @@ class Chooser:
                 raise BadRequest(f"no provider of '{name[:MAX_LABEL]}' here offers {way.kind}")
         return endpoints
 
-    def _need(self, asked: Asked, record: Record, now: float) -> Need:
-        fields = asked.fields
-        blob = b"".join(bytes(fields[key]) for key in ("messages", "input") if key in fields)
-        modalities = set()
-        if _IMAGE.search(blob):
-            modalities.add("image")
-        if _FILE.search(blob):
-            modalities.add("file")
-        return Need(
-            input_tokens=record.uncached_input_tokens,
-            max_output_tokens=_limit(fields),
-            parameters=_parameters(fields),
-            modalities=frozenset(modalities),
-            now=now,
-            draw=self.draw,
-        )
+
+def need_of(asked: Asked, record: Record, now: float, draw: Callable[[], float]) -> Need:
+    """What a request needs of an endpoint."""
+    fields = asked.fields
+    blob = b"".join(bytes(fields[key]) for key in ("messages", "input") if key in fields)
+    modalities = set()
+    if _IMAGE.search(blob):
+        modalities.add("image")
+    if _FILE.search(blob):
+        modalities.add("file")
+    return Need(
+        input_tokens=record.uncached_input_tokens,
+        max_output_tokens=_limit(fields),
+        parameters=_parameters(fields),
+        modalities=frozenset(modalities),
+        now=now,
+        draw=draw,
+    )
 
 
 def conversation_of(record: Record, fields: Fields) -> str:

@@ -119,6 +119,9 @@ class Exchange(Answering):
             self.gateway.sweeper.forget(self)
         record = self.record
         settling.fill(record, outcome, status, usage, self.endpoint.price)
+        plan = self.plan
+        if plan is not None and plan.course is not None:
+            plan.course.settling(record, outcome, usage)
         if self.hold is not None:
             self.hold.settle(record, usage)
         elapsed = time.perf_counter_ns() - self.started

@@ -14,12 +14,18 @@ from tokenworks.config.settings import Settings
 from tokenworks.engines.link import EngineLink
 from tokenworks.engines.manager import EngineState
 from tokenworks.errors import TokenworksError, Unauthorized, Unavailable
+from tokenworks.gateway import counting
 from tokenworks.gateway.admission import Admission, Hold, UsedUp, Wait
 from tokenworks.gateway.attempts import SSE_HEAD
+from tokenworks.gateway.auto import NAMES, Auto
 from tokenworks.gateway.cache import Entry, ResponseCache, key_of
 from tokenworks.gateway.caller import MAX_LABEL, Caller
+from tokenworks.gateway.capture import Captures
+from tokenworks.gateway.capturing import capturing
+from tokenworks.gateway.cascading import Cascading, Draft
 from tokenworks.gateway.choice import PLANNED, Chooser
 from tokenworks.gateway.conversations import Conversations, stores
+from tokenworks.gateway.course import SHADOW, Course
 from tokenworks.gateway.exchange import Exchange
 from tokenworks.gateway.guard import Guard, refused
 from tokenworks.gateway.overflow import QUEUE, included, overflow
@@ -27,6 +33,7 @@ from tokenworks.gateway.parked import Parked
 from tokenworks.gateway.pending import Pending
 from tokenworks.gateway.queue import Queue
 from tokenworks.gateway.settling import BYTES_PER_TOKEN
+from tokenworks.gateway.shadow import Shadow
 from tokenworks.gateway.states import States
 from tokenworks.gateway.way import WAYS, Way
 from tokenworks.http.reply import JSON_TYPE
@@ -95,11 +102,16 @@ class Gateway:
         self.chooser = Chooser(
             catalog, targets, health, self.affinity, settings.routing, settings.presets, self.loop.time
         )
+        self.settings = settings
         self.max_response = settings.upstream.max_response_mib << 20
         self.retry_within_ns = int(settings.routing.retry_within_s * 1e9)
         self.comment_after_s = settings.server.comment_after_s
         self.hedge_percentile = settings.routing.hedge_percentile
         self.queue: Queue | None = None  # where what a plan has no room for is kept; given by the worker
+        self.auto: Auto | None = None  # chooses models for "auto"; given by the worker
+        self.rewrites = False  # it looks at requests for named models too
+        self.captures: Captures | None = None  # keeps prompts and answers of those who allow it
+        self.shadows: set[Shadow] = set()  # answers under way that nobody waits for
         self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
         self._local = Key(id="local", name="local", role="member") if settings.server.keyless else None
         self._many_keys = frozenset(targets.keyrings)
@@ -108,6 +120,20 @@ class Gateway:
         self._vouched: list[int] = []
         self._serial = itertools.count()
         self._tag = secrets.token_hex(6)
+
+    def cut(self) -> None:
+        """The server stops: end what no connection waits for."""
+        for shadow in list(self.shadows):
+            if shadow.exchange is not None:
+                shadow.exchange.shut_down()
+
+    def local_only(self, caller: Caller) -> bool:
+        """Whether he gave no key, and so may only ask models that run here."""
+        return caller.key is self._local
+
+    def choose_by(self, auto: Auto) -> None:
+        """Let ``auto`` choose models."""
+        self.auto, self.rewrites = auto, auto.rewrites
 
     def handlers(self, prefixes: Sequence[str] = ("",)) -> Mapping[bytes, Handler]:
         """POST path → handler, for each of ``prefixes``."""
@@ -183,10 +209,12 @@ class Gateway:
         started: int,
         state: str = PLAN,
         parked: Parked | None = None,
+        course: Course | None = None,
     ) -> None:
         """Choose endpoints, reserve what the answer may cost, and begin. Raises what the caller did wrong.
 
-        ``state`` is where it stands with its plan (``plans.subscription``); ``parked``, that it has waited.
+        ``state`` is where it stands with its plan (``plans.subscription``); ``parked``, that it has waited;
+        ``course``, that its model was chosen here.
         """
         fields = asked.fields
         key = caller.key
@@ -196,22 +224,33 @@ class Gateway:
         lines: bytes | None = b""
         block = None
         if allowance is not None and (block := allowance.block) is None:
-            if parked is None and (slow_s := self.guard.slowed(allowance, record.time_us)):
+            if parked is None and course is None and (slow_s := self.guard.slowed(allowance, record.time_us)):
                 Parked(self, way, body, reply, asked, caller, record, started).slow_down(slow_s)
                 return
             state = self.guard.turned(allowance, asked, state, record.time_us)
             lines = self.guard.look(allowance, asked, record)
+        if course is None and (asked.model in NAMES or self.rewrites) and self.auto is not None:
+            local_only = caller.key is self._local
+            course = self.auto.course(way, asked, caller, record, allowance, local_only=local_only)
+            if course is not None:
+                if self.auto.shadows(asked, course):
+                    course.after = Shadow(self, way, asked, caller, record, course).begin
+                if course.checked:
+                    Cascading(self, way, body, reply, asked, caller, record, started, course).begin()
+                    return
+                asked = course.turn(asked)
+                fields = asked.fields
+                if parked is not None:  # what is reserved is reserved for the model that was chosen
+                    parked.asked, parked.course = asked, course
         endpoints: Sequence[Endpoint] = self.catalog.find(asked.model)
         plan = None
-        if (
-            way.planned
-            and way.wire == pairs.COUNT
-            and self._guess_count(asked, caller, reply, record, started)
-        ):
+        if way.wire == pairs.COUNT and counting.guessed(self, asked, caller, reply, record, started):
             return
         if (
             not caller.ordinary
             or way.planned
+            or course is not None
+            or self.captures is not None
             or len(endpoints) != 1
             or not PLANNED.isdisjoint(fields)
             or (endpoints[0].quirks and not QUIRKS.isdisjoint(endpoints[0].quirks))
@@ -223,12 +262,19 @@ class Gateway:
             plan = self.chooser.plan(asked, way, caller, record, local_only=local_only, allows=allows)
             endpoints = plan.endpoints
             plan.asked_fields = fields
-            if way.wire == pairs.RESPONSES:
+            shadow = record.kind == SHADOW  # nobody gets its answer
+            if way.wire == pairs.RESPONSES and not shadow:
                 plan.keeps_response = stores(fields)
-            if caller.cache_ttl_s:
+            if caller.cache_ttl_s and not shadow:
                 plan.cache_key = key_of(caller.key.id, way.wire, body)
                 plan.collected = [] if record.stream else None
                 plan.head_lines = b"x-openrouter-cache-status: MISS\r\n"
+            if self.captures is not None:
+                capturing(self, self.captures, way, asked, caller, allowance, plan)
+            if course is not None:
+                plan.course = course
+                if not course.checked:
+                    plan.head_lines += course.line()
         elif allowance is not None and allowance.restricts and not allowance.allows(endpoints[0]):
             raise refused(allowance, asked.model)
         hold: Hold | Block | None = None
@@ -240,7 +286,7 @@ class Gateway:
                 lines = self.admission.quick(allowance, block, way, asked, record, endpoints)
                 hold = block
             if hold is None or lines is None:
-                call = parked or Parked(self, way, body, reply, asked, caller, record, started)
+                call = parked or Parked(self, way, body, reply, asked, caller, record, started, course)
                 hold = self._admit(allowance, call, endpoints, state, lines or b"")
                 if hold is None:
                     return
@@ -282,11 +328,16 @@ class Gateway:
             call.state = state
             call.wait(wait)
         except UsedUp as used_up:
-            queue = self.queue if call.way.wire != pairs.COUNT else None
+            queue = self.queue if call.way.wire != pairs.COUNT and call.record.kind != SHADOW else None
+            if call.course is not None and call.course.at:
+                queue = None  # what was answered so far is better served
             state = overflow(allowance, call.asked, used_up, now_us, queues=queue is not None)
             if state == QUEUE and queue is not None and used_up.account is not None:
                 frees_us = used_up.account.frees_us(now_us)
-                queue.keep(call.way, call.body, call.reply, call.caller, call.record, call.started, frees_us)
+                reply = call.reply
+                if isinstance(reply, Draft):  # the whole cascade waits
+                    reply = reply.cascading.give_up()
+                queue.keep(call.way, call.body, reply, call.caller, call.record, call.started, frees_us)
             else:
                 call.state = state
                 call.go()
@@ -300,26 +351,26 @@ class Gateway:
         record.outcome = "bad_request" if error.status in (400, 404) else "denied"
         record.status = error.status
         record.latency_us = (time.perf_counter_ns() - started) // 1000
+        if isinstance(reply, Draft):
+            reply.refused(record, error)
         self.journal.append(record)
         reply.fail(error, way.render)
 
-    def _guess_count(
-        self, asked: Asked, caller: Caller, reply: ClientConnection, record: Record, started: int
-    ) -> bool:
-        """Estimate the tokens of a request where nobody who serves its model counts them."""
-        endpoints, _ = self.chooser.find(asked.model)
-        if not endpoints or any(self.targets.serves(each, pairs.COUNT) for each in endpoints):
-            return False
-        if caller.key is self._local and not any(each.engine for each in endpoints):
-            return False  # without a key only of models that run here; the choice says so
-        tokens = max(1, record.uncached_input_tokens)
-        record.model, record.provider = endpoints[0].model, "local"
-        record.uncached_input_tokens = 0
-        record.outcome, record.status, record.estimated = "ok", 200, True
-        record.latency_us = (time.perf_counter_ns() - started) // 1000
-        self.journal.append(record)
-        reply.send(200, JSON_TYPE + b"x-tokenworks-estimated: true\r\n", b'{"input_tokens":%d}' % tokens)
-        return True
+    def new_record(self, like: Record, input_tokens: int) -> Record:
+        """The record of another call for the same caller, which begins now."""
+        now_us = (time.perf_counter_ns() + self.clock_offset_ns) // 1000
+        return Record(
+            id=f"gen-{now_us // 1_000_000}-{self._tag}{next(self._serial):x}",
+            time_us=now_us,
+            key_id=like.key_id,
+            app=like.app,
+            session=like.session,
+            user=like.user,
+            kind=like.kind,
+            requested_model=like.requested_model,
+            stream=like.stream,
+            uncached_input_tokens=input_tokens,
+        )
 
     # --- the response cache -------------------------------------------------------------------
 

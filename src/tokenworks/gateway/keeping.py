@@ -18,6 +18,7 @@ from tokenworks.http.server import ClientConnection
 from tokenworks.ledger.queued import EXPIRED, QueuedRow
 from tokenworks.ledger.record import Record
 from tokenworks.plans.keys import Key
+from tokenworks.routing.knobs import NOTHING, Wanted
 
 if TYPE_CHECKING:
     from tokenworks.gateway.queue import Queue
@@ -37,6 +38,8 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
     client: str = ""
     passed_on: bytes = b""
     tells_routing: bool = False
+    wanted: Wanted = NOTHING  # of "auto"
+    capture: str = ""  # whether it may be kept to learn from
 
 
 _decode_told = msgspec.json.Decoder(Told).decode
@@ -44,7 +47,15 @@ _decode_told = msgspec.json.Decoder(Told).decode
 
 def told_by(caller: Caller) -> str:
     """JSON of what is kept of ``caller``."""
-    told = Told(caller.app, caller.session, caller.client, caller.passed_on, caller.tells_routing)
+    told = Told(
+        caller.app,
+        caller.session,
+        caller.client,
+        caller.passed_on,
+        caller.tells_routing,
+        caller.wanted,
+        caller.capture,
+    )
     return _encode(told).decode()
 
 
@@ -53,7 +64,7 @@ def caller_of(row: QueuedRow, key: Key) -> Caller:
     told = _decode_told(row.caller)
     caller = Caller(key, {})
     caller.app, caller.session, caller.client = told.app, told.session, told.client
-    caller.passed_on = told.passed_on
+    caller.passed_on, caller.wanted, caller.capture = told.passed_on, told.wanted, told.capture
     caller.special = caller.tells_routing = told.tells_routing
     caller.ordinary = not (told.passed_on or told.tells_routing)
     return caller

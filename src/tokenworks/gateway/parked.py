@@ -15,6 +15,7 @@ from tokenworks.wire.pairing import Asked
 if TYPE_CHECKING:
     from tokenworks.gateway.admission import Wait
     from tokenworks.gateway.caller import Caller
+    from tokenworks.gateway.course import Course
     from tokenworks.gateway.front import Gateway
     from tokenworks.gateway.way import Way
 
@@ -34,6 +35,7 @@ class Parked(Waiting):
         caller: Caller,
         record: Record,
         started: int,
+        course: Course | None = None,
     ) -> None:
         self.gateway = gateway
         self.way = way
@@ -43,6 +45,7 @@ class Parked(Waiting):
         self.caller = caller
         self.record = record
         self.started = started
+        self.course = course  # its model was chosen here
         self.state = PLAN  # where it stands with its plan, see ``plans.subscription``
         self.waited = False  # for the store at least
         self.tries = 0
@@ -80,6 +83,7 @@ class Parked(Waiting):
             self.started,
             self.state,
             self,
+            self.course,
         )
 
     def _again(self) -> bool:
@@ -100,3 +104,10 @@ class Parked(Waiting):
 
     def _ended(self) -> None:
         self.gateway.leases.forget(self)
+
+    def _settle(self, outcome: str, status: int) -> None:
+        if self.course is not None:  # others may have been asked before it
+            record = self.record
+            record.uncached_input_tokens = record.cost_nano_usd = 0
+            self.course.refused(record, outcome, for_all=True)
+        super()._settle(outcome, status)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,10 +12,11 @@ import msgspec
 from tokenworks.gateway import metadata
 from tokenworks.gateway.cache import Entry
 from tokenworks.gateway.failure import OF_THE_KEY, Failure
+from tokenworks.ledger.record import Record
 from tokenworks.providers.keyring import Keyring
 from tokenworks.providers.target import Target
 from tokenworks.routing.eligible import Excluded
-from tokenworks.schema import Endpoint
+from tokenworks.schema import NANO_USD, Endpoint
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.conversation import Maker
 from tokenworks.wire.peek import Fields
@@ -22,10 +24,12 @@ from tokenworks.wire.peek import Fields
 if TYPE_CHECKING:
     from tokenworks.gateway.attempts import Attempts
     from tokenworks.gateway.caller import Caller
+    from tokenworks.gateway.course import Course
     from tokenworks.wire.replay import Gleaner
 
 log = logging.getLogger(__name__)
 
+Body = bytes | list[bytes]  # a whole answer, or the pieces of a stream
 AffinityKey = tuple[str, str, str]  # key id, model, session
 
 
@@ -37,7 +41,9 @@ class Plan:
         "asked_fields",
         "cache_key",
         "cache_ttl_s",
+        "capture",
         "collected",
+        "course",
         "endpoints",
         "exclude_reasoning",
         "excluded",
@@ -76,6 +82,8 @@ class Plan:
         self.tried_keys: set[str] = set()
         self.collected: list[bytes] | None = None  # of a stream that goes into the cache
         self.gleaner: Gleaner | None = None
+        self.course: Course | None = None  # its model was chosen here
+        self.capture: Callable[[Record, Body], object] | None = None  # may keep what was asked and answered
 
     # --- for the request ----------------------------------------------------------------------
 
@@ -105,12 +113,16 @@ class Plan:
 
     def telling(self, exchange: Attempts) -> Telling:
         """What this caller is to be told. How it was routed stands beside the usage of a stream."""
-        endpoint, record = exchange.endpoint, exchange.record
+        endpoint, record, price = exchange.endpoint, exchange.record, exchange.endpoint.price
+        if self.course is not None and self.course.spent_nano_usd and record.stream:
+            # What was asked before it is part of what this answer costs.
+            fixed_usd = price.request_usd + self.course.spent_nano_usd / NANO_USD
+            price = msgspec.structs.replace(price, request_usd=fixed_usd)
         return Telling(
             record.id,
             endpoint.model,
             endpoint.provider,
-            endpoint.price,
+            price,
             exchange.wants_usage or self.tells_routing,
             self.exclude_reasoning,
             {metadata.FIELD: metadata.tell(exchange)} if self.tells_routing else {},
@@ -129,16 +141,40 @@ class Plan:
 
     def answered(self, exchange: Attempts, answer: bytes) -> None:
         """A whole answer is complete."""
-        if self.cache_key:
+        if self.course is not None and self.course.checked:  # it may never be served
+            self.course.keeps(exchange.record.id, functools.partial(self._keep_whole, exchange))
+        else:
+            self._keep_whole(exchange, answer)
+
+    def _keep_whole(self, exchange: Attempts, answer: bytes, good: bool = True) -> None:
+        if self.cache_key and good:
             self._cache(exchange, answer, stream=False)
         if self.keeps_response:
             exchange.gateway.conversations.keep_response(exchange.record, self, answer)
+        if self.capture is not None:
+            self.capture(exchange.record, answer)
 
     def streamed(self, exchange: Attempts, out: bytes) -> None:
         """A stream is complete; ``out`` is its last piece."""
+        if self.course is not None and self.course.checked:
+            self.course.keeps(exchange.record.id, functools.partial(self._keep_held_back, exchange))
+            return
         if self.collected is not None:
             self.collected[-1:] = [out]  # the last piece, with its proper end
-            self._cache(exchange, b"".join(self.collected), stream=True)
+        self._keep_stream(exchange, out)
+
+    def _keep_held_back(self, exchange: Attempts, stream: bytes, good: bool) -> None:
+        """All of a stream at once, as it is served."""
+        if self.collected is not None:
+            self.collected = [stream]
+        self._keep_stream(exchange, stream, good)
+
+    def _keep_stream(self, exchange: Attempts, out: bytes, good: bool = True) -> None:
+        if self.collected is not None:
+            if self.cache_key and good:
+                self._cache(exchange, b"".join(self.collected), stream=True)
+            if self.capture is not None:
+                self.capture(exchange.record, self.collected)
         conversations = exchange.gateway.conversations
         if self.gleaner is not None:
             try:

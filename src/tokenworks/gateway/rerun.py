@@ -1,16 +1,15 @@
-"""The answering side of a queued request while it is run: nobody listens, so the answer is collected."""
+"""The answering side of a queued request while it is run: its answer goes into the store."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tokenworks.errors import Forbidden, RateLimited, TokenworksError, UpstreamError
 from tokenworks.errors import render as render_error
-from tokenworks.gateway.attempts import COMMENT, Attempts
-from tokenworks.http.reply import Reply
-from tokenworks.http.request import Exchange, Request
+from tokenworks.gateway.attempts import Attempts
+from tokenworks.gateway.cascading import Cascading
+from tokenworks.gateway.collecting import Collecting
 from tokenworks.ledger.queued import QueuedRow
 
 if TYPE_CHECKING:
@@ -22,65 +21,31 @@ LEAST_PAUSE_S = 10.0  # where a limit says to come back later
 BROKEN = ("upstream_error", "timeout", "shutdown")  # outcomes of a stream that had begun
 
 
-class Rerun(Reply):
-    """Takes a connection's place; has of it what those who answer use."""
+class Rerun(Collecting):
+    """One run of one queued request."""
 
-    __slots__ = ("exchange", "over", "parts", "queue", "row", "size", "status")
+    __slots__ = ("queue", "row")
 
     def __init__(self, queue: Queue, row: QueuedRow) -> None:
+        super().__init__(queue.gateway.max_response)
         self.queue = queue
         self.row = row
-        self.exchange: Exchange | None = None
-        self.request: Request | None = None
-        self.transport = cast(asyncio.Transport, self)  # to be aborted, no more
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.status = 0
-        self.over = False
-
-    # --- from those who answer ----------------------------------------------------------------
-
-    def send(self, status: int, headers: bytes, body: bytes) -> None:
-        """The whole answer."""
-        self._end(status, body)
-
-    def start(self, status: int, headers: bytes) -> None:
-        """A stream begins."""
-        self.status = status
-
-    def write(self, data: bytes) -> None:
-        """A piece of it."""
-        if data == COMMENT or self.over:
-            return
-        self.size += len(data)
-        self.parts.append(data)
-        most = self.queue.gateway.max_response
-        if self.size > most:
-            self._leave()
-            error = UpstreamError(f"the answer is larger than {most >> 20} MiB; ask for a shorter one")
-            self._end(error.status, render_error(error))
 
     def finish(self, data: bytes = b"") -> None:
         """The last piece; where that only says that it broke, the request is run again."""
         exchange = self.exchange
-        broken = isinstance(exchange, Attempts) and exchange.record.outcome in BROKEN
+        if isinstance(exchange, Cascading):
+            broken = exchange.broken
+        else:
+            broken = isinstance(exchange, Attempts) and exchange.record.outcome in BROKEN
         if broken and self._again(UpstreamError("its stream broke")):
             return
-        self._end(self.status, b"".join((*self.parts, data)))
+        super().finish(data)
 
     def fail(self, error: TokenworksError, render: Callable[[TokenworksError], bytes] = render_error) -> None:
         """The answer is an error, unless another time is better."""
         if not self._again(error):
-            self._end(error.status, render(error))
-
-    def release_body(self, request: Request) -> None:
-        """It is no longer needed: the store has it."""
-        request.body = b""
-
-    def abort(self) -> None:
-        """A mistake of ours, or too much: who answers is told that nobody listens."""
-        self._leave()
-        self.fail(UpstreamError("this request failed here for a reason that is in the server's log"))
+            super().fail(error, render)
 
     # --- the end ------------------------------------------------------------------------------
 
@@ -111,12 +76,6 @@ class Rerun(Reply):
             return False
         return True
 
-    def _end(self, status: int, answer: bytes) -> None:
-        if not self.over:
-            self.over = True
-            self.queue.finish(self, status, answer)
-
-    def _leave(self) -> None:
-        exchange, self.exchange = self.exchange, None
-        if exchange is not None:
-            exchange.client_gone()
+    def collected(self, status: int, answer: bytes) -> None:
+        """It is done."""
+        self.queue.finish(self, status, answer)
