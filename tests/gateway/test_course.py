@@ -174,6 +174,39 @@ def test_the_best_of_the_doubted_ones() -> None:
         assert made.best is not None and made.best.id == "gen-1"
 
 
+def test_no_further_call_is_made_that_would_exceed_what_the_request_may_cost() -> None:
+    with steady():
+        for most, doubted in ((1e-4, False), (2e-3, True)):
+            made = course(CHEAP)
+            made.decision.max_cost_usd = most
+            step(made, 1, REFUSAL)
+            assert made.doubted is doubted
+            assert (made.served is not None) is not doubted
+            assert ("max_cost" in made.decision.steps[0].why) is not doubted
+
+
+def test_what_was_spent_counts_towards_what_the_request_may_cost() -> None:
+    with steady():
+        made = course(CHEAP)
+        made.decision.max_cost_usd = OPTIONS[STRONG].cost_usd + 1e-6
+        made.prices = {**PRICES, CHEAP: Price("c", 1.0, 1.0)}  # 150 tokens: 1.5e-4 dollars
+        step(made, 1, LYON)
+        assert not made.doubted
+
+
+def test_a_strong_model_that_refuses_is_no_better_than_a_cheap_answer() -> None:
+    with steady():
+        made = course(CHEAP)
+        cheap = step(made, 1, LYON)
+        assert made.doubted
+        made.advance(answered=True)
+        last = step(made, 2, REFUSAL)
+        assert made.served is not None and made.served.id == cheap.id
+        told = decode(last.decision)
+        assert (told.served, told.served_id) == (CHEAP, cheap.id)
+        assert read(told.detail).steps[-1].failed_checks == ("refusal",)
+
+
 def test_the_course_is_right_about_what_it_serves() -> None:
     with steady():
         made = course(CHEAP, OTHER)

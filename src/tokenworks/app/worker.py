@@ -162,6 +162,7 @@ class Worker:
             open_answers = asyncio.gather(self.listener.idle.wait(), self.queue.idle.wait())
             await asyncio.wait_for(open_answers, self.settings.server.drain_s)
         self.listener.cut()
+        self.gateway.cut()
         self.queue.close()
         housekeeping.cancel()
         server.close()

@@ -14,6 +14,7 @@ from tokenworks.ledger.decided import Call, Decided
 from tokenworks.ledger.decided import encode as encode_decided
 from tokenworks.ledger.record import Record
 from tokenworks.routing import cascade, decision
+from tokenworks.routing.calibration import leader
 from tokenworks.routing.cascade import Evidence, Option, Route, Seen, Verdict
 from tokenworks.routing.checks import Answer, Expected, Finding
 from tokenworks.routing.checks import run as run_checks
@@ -59,6 +60,7 @@ class Taken(msgspec.Struct):
     usage: Usage
     render: Callable[[int], bytes] | None = None
     right: float = 0.0  # after it was judged
+    findings: tuple[Finding, ...] = ()
     sound: bool = True  # nothing speaks against serving it at all
     keep: Keep | None = None  # to be told what its caller got, once he does
 
@@ -176,36 +178,60 @@ class Course:
         task, answer, agrees = self.decision.task, taken.answer, None
         if before is not None:
             agrees = self.judges.agreement(before.answer.text, answer.text, task)
+        if self.expected is not None and self.checked:
+            taken.findings = run_checks(answer, self.expected)
+            taken.sound = not any(each.fatal and not each.ok for each in taken.findings)
         if self.last or self.expected is None:
-            self.verdict, self.served = None, taken
-            self._note(taken, "served" if self.decision.path != SHADOW else SHADOW, (), agrees, "")
+            self._take_last(taken, agrees)
             return
-        findings = run_checks(answer, self.expected)
-        taken.sound = not any(each.fatal and not each.ok for each in findings)
-        self.verdict = verdict = cascade.judge(
-            self.route, self._evidence(findings, agrees), task=task, quality=self.decision.quality
-        )
+        verdict = cascade.judge(self.route, self._evidence(agrees), task=task, quality=self.decision.quality)
         taken.right = verdict.right
-        if verdict.step == "accept":
+        if verdict.step != "accept" and not self._affordable(verdict.step, taken):
+            verdict = Verdict("accept", verdict.right, f"{verdict.why}; another call would exceed max_cost")
+            self.served = self.best
+        elif verdict.step == "accept":
             sound = self._sound
             self.served = sound[verdict.serve] if verdict.serve < len(sound) else taken
+        self.verdict = verdict
         word = "accepted" if verdict.step == "accept" else "doubted"
-        self._note(taken, word, findings, agrees, verdict.why)
+        self._note(taken, word, taken.findings, agrees, verdict.why)
+
+    def _take_last(self, taken: Taken, agrees: float | None) -> None:
+        """Nobody is left to ask: this answer is served, unless it is none and one before it is."""
+        sound = [each for each in self.taken if each.sound]
+        self.verdict, self.served = None, taken
+        if not taken.sound and sound:
+            self.served = max(sound, key=lambda each: each.right)
+        word = SHADOW if self.decision.path == SHADOW else "served" if self.served is taken else "doubted"
+        self._note(taken, word, taken.findings, agrees, "")
+
+    def _affordable(self, step: str, taken: Taken) -> bool:
+        """Whether the next call likely stays within what the request may cost."""
+        most = self.decision.max_cost_usd
+        if most is None:
+            return True
+        more = step == "second" and self.at + 1 < len(self.cheap)
+        later = self.cheap[self.at + 1] if more else self.route.strong
+        price = self.prices.get(taken.model)
+        spent = self.spent_nano_usd + (price.cost_nano_usd(taken.usage) if price is not None else 0)
+        return spent / NANO_USD + later.cost_usd <= most
 
     @property
     def _sound(self) -> list[Taken]:
         """The answers that may be served; the last one where none may."""
         return [each for each in self.taken if each.sound] or self.taken[-1:]
 
-    def _evidence(self, findings: tuple[Finding, ...], agrees: float | None) -> Evidence:
+    def _evidence(self, agrees: float | None) -> Evidence:
         sound, task = self._sound, self.decision.task
         rights = {each.model: each.right for each in self.cheap}
         pattern = ""
         if len(sound) > 1:
             pattern = self.judges.pattern([each.answer.text for each in sound], task)
+        priors = tuple(rights.get(each.model, self.route.first.right) for each in sound)
+        leads = sound[leader(pattern, priors)] if pattern else sound[-1]
         return Evidence(
-            right=rights.get(sound[0].model, self.route.first.right),
-            findings=findings,
+            right=priors[0],
+            findings=leads.findings,
             agrees=agrees if len(sound) > 1 else None,
             seen=tuple(self._seen(each, task) for each in sound),
             prompt_chars=len(self.expected.prompt) if self.expected is not None else 0,

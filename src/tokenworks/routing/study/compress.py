@@ -56,7 +56,7 @@ def basis(
     ranked = []
     samples = []
     for head in heads:
-        chosen = chance.permutation(head.prompts)[:_SAMPLE]
+        chosen = chance.permutation(head.read)[:_SAMPLE]
         samples.append(chosen)
         said = head.predict(scaled.apply(found, chosen))
         said = said - said.mean(0)

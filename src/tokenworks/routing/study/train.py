@@ -78,7 +78,7 @@ def _fit(
 ) -> Learned:
     scaled = scaling(found, np.flatnonzero(used))
     may = {name: labels.get(name, used) & used for name in data.sources}
-    heads = teacher.fit_all(data, may, found, scaled, progress)
+    heads = teacher.fit_all(data, may, used, found, scaled, progress, seed)
     if not heads:
         raise ConfigError("no source has two prompts with outcomes; there is nothing to learn from")
     belongs = areas_of(data)
@@ -136,8 +136,8 @@ def _columns(
     """Area, mean, head and evidence of every model of every source."""
     of_column, means, weights, seen = [], [], [], []
     for head in heads:
-        wide = scaled.apply(found, head.prompts)
-        mean, weight = compress.taught(head, everywhere[head.prompts], head.predict(wide))
+        wide = scaled.apply(found, head.read)
+        mean, weight = compress.taught(head, everywhere[head.read], head.predict(wide))
         of_column += [area_of[head.source]] * len(head.models)
         means.append(mean)
         weights.append(weight)
