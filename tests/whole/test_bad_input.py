@@ -238,6 +238,24 @@ CASES: dict[str, tuple[Case, str]] = {  # row → what to do, and what the messa
         lambda c: c.message("fsat"),
         r"unknown model 'acme/fsat'; nearest: .*acme/fast",
     ),
+    "`quality` out of range, for auto": (
+        lambda c: c.send(json={**chat(), "model": "auto", "quality": 2}),
+        "'quality' must be a number from 0 to 1",
+    ),
+    "no model left for auto": (
+        lambda c: c.send(
+            json={
+                **chat(),
+                "model": "auto",
+                "plugins": [{"id": "auto-router", "allowed_models": ["none/*"]}],
+            }
+        ),
+        "no model is left for 'auto': check allowed_models",
+    ),
+    "embeddings of auto": (
+        lambda c: c.send(path="/v1/embeddings", json={"model": "auto", "input": "hello"}),
+        "name a model of embeddings",
+    ),
     "unknown preset": (lambda c: c.ask("fast@preset/none"), "unknown preset 'none'"),
     "a part of a message has the wrong type": (
         lambda c: c.message("fast", messages=[{"role": "user", "content": [{"type": "text", "text": 1}]}]),
