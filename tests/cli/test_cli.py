@@ -74,8 +74,7 @@ def test_the_commands_are_these() -> None:
 def test_every_command_shows_an_example_and_takes_home(name: str) -> None:
     shown = CliRunner().invoke(main, [*name.split(), "--help"]).output
     assert f"tokenworks {name}" in shown.split("Options:")[0].split("\n", 1)[1]
-    assert "--home" in shown or name in HOMELESS
-    assert "--config" in shown
+    assert name in HOMELESS or ("--home" in shown and "--config" in shown)
 
 
 def test_version() -> None:
