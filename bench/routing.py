@@ -2,6 +2,7 @@
 
 python bench/routing.py                 # 5 folds by question: MMLU, GSM8K, mixed pool; each source left out
 python bench/routing.py --seeds 3 --json out.json
+python bench/routing.py --by text       # folds by normalised text: a question may come with other options
 python bench/routing.py --noise         # does the same prompt, typed otherwise, get the same decision?
 python bench/routing.py --speed         # what a decision costs
 """
@@ -61,7 +62,9 @@ MODELS = [  # of a decision that is timed: seen and unseen ones
 ]
 
 
-def cross_validated(data: Data, found: Features, seeds: int, tell: Any) -> list[dict[str, Any]]:
+def cross_validated(
+    data: Data, found: Features, seeds: int, tell: Any, *, by_text: bool = False
+) -> list[dict[str, Any]]:
     """One row a seed: the pairs that are asked for and both pools, from the same five fits."""
     rows = []
     for seed in range(seeds):
@@ -80,6 +83,7 @@ def cross_validated(data: Data, found: Features, seeds: int, tell: Any) -> list[
             seed=seed,
             progress=tell,
             budget={"routellm_mmlu": LABELS},
+            by_text=by_text,
         )
         rows.append(
             {
@@ -203,9 +207,9 @@ def _spread(rows: list[dict[str, Any]], name: str, figure: str) -> str:
     )
 
 
-def show(console: Console, rows: list[dict[str, Any]], unseen: dict[str, Any]) -> None:
+def show(console: Console, rows: list[dict[str, Any]], unseen: dict[str, Any], by: str) -> None:
     """The figures that must be shown, beside what they must reach."""
-    table = plain_table("5 folds by question", ("",), ("n", "APGR", "CPT50", "CPT80", "wanted"))
+    table = plain_table(f"5 folds by {by}", ("",), ("n", "APGR", "CPT50", "CPT80", "wanted"))
     wanted = {"routellm_mmlu, 1,500 labels": "0.66", "routellm_gsm8k": "0.64", "mixed pool": "0.69, CPT80 58"}
     for name in [name for name in rows[0] if name not in ("sources", "error")]:
         figures = (_spread(rows, name, each) for each in ("apgr", "cpt50", "cpt80"))
@@ -237,6 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--by", choices=("question", "text"), default="question")
     parser.add_argument("--noise", action="store_true")
     parser.add_argument("--speed", action="store_true")
     parser.add_argument("--json", type=Path)
@@ -270,9 +275,9 @@ def main() -> None:
                 print(f"{time.monotonic() - began:5.0f} s  {what}", file=sys.stderr)
 
         numbers = features(data.texts, tell)
-        rows = cross_validated(data, numbers, options.seeds, tell)
+        rows = cross_validated(data, numbers, options.seeds, tell, by_text=options.by == "text")
         unseen = left_out(data, numbers, tell)
-        show(console, rows, unseen)
+        show(console, rows, unseen, options.by)
         found |= {"crossed": rows, "left_out": unseen}
     if options.json:
         options.json.write_text(json.dumps(found))

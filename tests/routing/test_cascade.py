@@ -66,7 +66,7 @@ def test_a_cap_on_cost_is_kept_where_any_model_keeps_it(models: list[Option], ca
     if min(o.cost_usd for o in models) <= cap:
         assert found.cost_usd <= cap + 1e-9
     else:
-        assert found.cost_usd == min(o.cost_usd for o in models)
+        assert found.cost_usd == pytest.approx(min(o.cost_usd for o in models))
     roomier = route(models, quality=1.0, max_cost_usd=cap * 2, task=task, checkable=True)
     if found.cost_usd <= cap:
         assert roomier.right >= found.right - 1e-9

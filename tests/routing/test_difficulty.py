@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokenworks.routing.difficulty import Difficulty
+from tokenworks.routing.difficulty import Difficulty, _bent
 
 STRONG, CHEAP = "anthropic/claude-3-5-sonnet-20241022", "meta-llama/llama-3-8b-instruct"
 SUM = "A baker sells 12 loaves in the morning and twice as many later. How many loaves in total?"
@@ -86,6 +86,12 @@ def test_spellings_of_a_model_are_one(difficulty: Difficulty) -> None:
 def test_odd_texts_get_probabilities(difficulty: Difficulty, text: str) -> None:
     (guess,) = difficulty.guess(difficulty.look(text), [STRONG])
     assert 0 < guess.right < 1
+
+
+def test_those_who_are_surely_right_stay_in_order() -> None:
+    told = _bent(np.array([-0.5, 0.0, 0.01, 0.5, 0.985, 1.0, 1.2, 1.5], dtype=np.float32))
+    assert (np.diff(told) > 0).all() and told[0] > 0 and told[-1] < 1
+    assert told[3] == pytest.approx(0.5)
 
 
 def test_nobody_asked_nobody_guessed(difficulty: Difficulty) -> None:

@@ -30,6 +30,16 @@ def test_the_same_weights_are_the_same_bytes(shipped: Learned, tmp_path: Path) -
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
+def test_weights_without_hashes_of_what_they_were_trained_on_do(shipped: Learned, tmp_path: Path) -> None:
+    replace(shipped, trained=np.array([3, 7], dtype=np.uint32)).save(tmp_path / "w.npz")
+    assert Learned.load(tmp_path / "w.npz").trained.tolist() == [3, 7]
+    with zipfile.ZipFile(tmp_path / "w.npz") as whole, zipfile.ZipFile(tmp_path / "o.npz", "w") as less:
+        for name in whole.namelist():
+            if name != "trained.npy":
+                less.writestr(name, whole.read(name))
+    assert not len(Learned.load(tmp_path / "o.npz").trained)
+
+
 def test_what_is_shipped_is_small(shipped: Learned) -> None:
     assert SHIPPED.stat().st_size < 6_000_000
     assert len(shipped.landmarks) <= 2_000

@@ -30,12 +30,12 @@ _NEARBY = 0.15  # how far outcomes nearby move what the head says: they tell of 
 _LANDMARKS = 4  # that count as near
 _STEEP = 3.0  # known rises from 0 to 1 between 5/6 and 7/6 of an area's reach
 _KNOWN = 0.5  # from which on words may tell prompts apart
-_SURE = 0.2  # P(area) from which on it is taken for the prompt's
+_MAYBE = 0.1  # P(area) up to which outcomes there tell nothing of a prompt; from twice that on, all
 _PAIR_HALF = 200.0  # outcomes of both at which they are trusted by half
 _NAME_IS_WORTH = 4.0  # outcomes
 _AREA_TELLS = 2.5  # of a task's score: work that is surely of an area whose task is known
 _MEMO = 64  # sets of candidates that are kept at hand
-_LEAST, _MOST = 0.01, 0.99
+_EDGE = 0.02  # from 0 and 1, where sums of shares are bent: they stay probabilities, and in order
 
 Floats = NDArray[np.float32]
 
@@ -122,7 +122,7 @@ class Difficulty:
         # How hard a prompt is moves what is expected of all alike that were not seen here, and never the
         # difference of two: for unseen pairs that is a coin toss, by every measurement.
         foreign = of.expected[:, area] + float(self.learned.common[area] @ look.vector)
-        here = np.clip(foreign + of.trust[:, area] * (own - foreign), _LEAST, _MOST)
+        here = _bent(foreign + of.trust[:, area] * (own - foreign))
         right = of.far + look.known * (here - of.far)
         steps = self.learned.steps
         weights = look.known * of.seen[:, area] + _NAME_IS_WORTH
@@ -144,10 +144,13 @@ class Difficulty:
         areas = look.areas if look.areas is not None else self.areas(look.vector)[0]
         trust = both / (both + _PAIR_HALF)
         area = int((areas * trust).argmax())
+        sure = float(trust[area]) * min(max(float(areas[area]) / _MAYBE - 1, 0.0), 1.0)
+        if sure <= 0:  # it is rather of an area where nothing is known of these two
+            return usual
         nearby = self._nearby(look.vector)[of.columns[:, area]]
         own = of.base[:, area] + of.heads[:, area] @ look.vector + _NEARBY * nearby
-        one, two = np.clip(own, _LEAST, _MOST).tolist()
-        sure = float(trust[area]) * min(1.0, float(areas[area]) / _SURE)
+        # Not cut to 0..1: the order of what a strong model surely gets right would be lost.
+        one, two = own.tolist()
         return float(usual + sure * (one - two - usual))
 
     def _nearby(self, vector: Floats) -> Floats:
@@ -212,3 +215,9 @@ class Difficulty:
     @cached_property
     def _abilities(self) -> dict[str, float]:
         return dict(zip(self.learned.known_models, self.learned.ability.tolist(), strict=True))
+
+
+def _bent(share: Floats) -> Floats:
+    """Between 0 and 1, rising everywhere, and as it is but for ``_EDGE``."""
+    inside = np.clip(share, _EDGE, 1 - _EDGE)
+    return np.asarray(inside + _EDGE * np.tanh(share - inside), dtype=np.float32)

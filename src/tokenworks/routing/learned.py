@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ class Learned:
     local: Floats  # [K, C + 1] how much better than its mean a column did nearby; the last: nobody
     reach: Floats  # [A] logit of an area from which on a prompt is rather known than not
     steps: Floats  # [2, I] isotonic: predicted, and what came true
+    trained: NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, dtype=np.uint32))
+    # hashes of the questions trained on, in rising order: so that a score on them can be told to be one
 
     def save(self, path: Path) -> None:
         """Write one compressed ``.npz``; equal contents give equal bytes."""
@@ -94,6 +96,8 @@ class Learned:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 for each in fields(cls):
+                    if each.name == "trained" and each.name not in archive:
+                        continue  # it only serves honesty; weights do without
                     value = archive[each.name]
                     if str(each.type).startswith("list"):
                         found[each.name] = json.loads(value.tobytes())

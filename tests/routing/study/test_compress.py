@@ -14,7 +14,7 @@ def test_heads_on_the_vector_repeat_the_wide_ones(recorded: tuple[Data, Features
     data, found = recorded
     used = np.arange(len(data.texts)) % 4 != 0
     scaled = scaling(found, np.flatnonzero(used))
-    made = fit_all(data, dict.fromkeys(data.sources, used), found, scaled, lambda *_: None)
+    made = fit_all(data, dict.fromkeys(data.sources, used), used, found, scaled, lambda *_: None)
     area = np.where(used, [int(source == "sailing") for source in data.source_of], -1).astype(np.int32)
     small = basis(made, recognition(area, 2, found, scaled, 0), found, scaled, 0)
     wide = scaled.apply(found, made[0].prompts)

@@ -6,7 +6,7 @@ import numpy as np
 from outcomes import write
 
 from tokenworks.routing.study.data import load
-from tokenworks.routing.study.folds import areas, folds, question, questions
+from tokenworks.routing.study.folds import areas, folds, hashes, question, questions
 
 STEM = "which gas do plants take in from the air by day?"
 
@@ -38,3 +38,9 @@ def test_sources_that_ask_the_same_are_one_area(tmp_path: Path) -> None:
     for place in data.sources["sailing"].prompts:
         data.texts[place] = data.texts[place - 20]
     assert areas(data) == {"cooking": "cooking", "sailing": "cooking"}
+
+
+def test_hashes_hang_on_the_key_alone() -> None:
+    one, two = hashes(["a", "b", "\ud800"]), hashes(["b"])
+    assert one.dtype == np.uint32 and one[1] == two[0]
+    assert len(set(hashes(str(number) for number in range(2_000)).tolist())) > 1_995

@@ -11,6 +11,7 @@ from tokenworks.routing.learned import Learned
 from tokenworks.routing.study import score
 from tokenworks.routing.study.data import Data, Source
 from tokenworks.routing.study.matrix import Features
+from tokenworks.routing.study.train import train
 
 
 def source(mean: list[float], cost: list[float]) -> Source:
@@ -57,6 +58,13 @@ def crossed(recorded: tuple[Data, Features]) -> list[score.Duel]:
     return duels
 
 
+def test_folds_by_text_keep_the_same_text_together(recorded: tuple[Data, Features]) -> None:
+    data, found = recorded
+    duels = score.chosen(data)
+    score.crossed(data, found, duels, count=2, seed=0, progress=lambda *_: None, by_text=True)
+    assert score.report(duels)["pooled"]["apgr"] > 0.6
+
+
 def test_folds_are_better_than_chance_and_the_report_is_json(crossed: list[score.Duel]) -> None:
     assert [(each.strong, each.cheap) for each in crossed] == [(STRONG, CHEAP)] * 2
     told = json.loads(json.dumps(score.report(crossed, intervals=True), allow_nan=False))
@@ -80,6 +88,14 @@ def test_a_router_that_saw_the_answers_would_be_noticed(
     score.shipped(learned, found, cheating, lambda *_: None)
     honest, better = (score.report(each)["pooled"]["apgr"] for each in (crossed, cheating))
     assert better > honest
+
+
+def test_prompts_that_were_trained_on_are_told(recorded: tuple[Data, Features], learned: Learned) -> None:
+    data, found = recorded
+    duels = score.chosen(data)
+    assert score.in_sample(learned, data, duels) == 480
+    used = np.arange(len(data.texts)) % 3 == 0
+    assert score.in_sample(train(data, found, used=used, calibrate=False), data, duels) == used.sum()
 
 
 def test_labels_are_limited_by_chance(recorded: tuple[Data, Features]) -> None:

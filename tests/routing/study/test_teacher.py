@@ -21,7 +21,7 @@ def test_the_word_that_tells_is_found(recorded: tuple[Data, Features]) -> None:
     data, found = recorded
     train = np.arange(len(data.texts)) % 3 != 0
     scaled = scaling(found, np.flatnonzero(train))
-    made = heads(data.sources["cooking"], train, found, scaled)
+    made = heads(data, data.sources["cooking"], train, found, scaled, used=train)
     assert made is not None
     rows = np.array([p for p in data.sources["cooking"].prompts if not train[p]])
     said = made.predict(scaled.apply(found, rows))[:, made.models.index(CHEAP)]
@@ -33,9 +33,9 @@ def test_a_source_with_too_little_is_left_out(recorded: tuple[Data, Features]) -
     data, found = recorded
     nothing = np.zeros(len(data.texts), dtype=bool)
     scaled = scaling(found, np.arange(len(data.texts)))
-    assert heads(data.sources["cooking"], nothing, found, scaled) is None
+    assert heads(data, data.sources["cooking"], nothing, found, scaled, used=~nothing) is None
     all_of = ~nothing
-    made = fit_all(data, {"cooking": nothing, "sailing": all_of}, found, scaled, lambda *_: None)
+    made = fit_all(data, {"cooking": nothing, "sailing": all_of}, all_of, found, scaled, lambda *_: None)
     assert [each.source for each in made] == ["sailing"]
     assert made[0].seen == pytest.approx(240) and STRONG in made[0].models
 

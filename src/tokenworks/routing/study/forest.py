@@ -1,9 +1,9 @@
 """What a forest of trees says of prompts, for wide heads to repeat.
 
-With few outcomes a forest on a few dense figures (main directions of the words, shapes, likely category) tells
-prompts apart better than a linear function of all words. It is too slow to ship, so its predictions become the
-targets of one, on every prompt that may be read, labelled or not. A labelled prompt gets what the trees say
-that never saw it. Only the texts and categories of prompts without labels are looked at.
+With few outcomes a forest on a few dense figures (main directions of the words, shapes, likely category,
+how other models did on it) tells prompts apart better than a linear function of all words. It is too slow to ship, so its predictions
+become the targets of one, on every prompt that may be read, labelled or not. A labelled prompt gets what the
+trees say that never saw it. Of prompts without labels only texts and categories are looked at.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _ALL_ALIKE = 0.5  # of what all models have in common counts less where a tree i
 
 
 def told(
-    words: Any, shape: Floats, categories: Sequence[str], score: Floats, rows: NDArray[np.intp], seed: int
+    words: Any, figures: Floats, categories: Sequence[str], score: Floats, rows: NDArray[np.intp], seed: int
 ) -> Floats:
     """Predictions [prompt, model] for prompts of one source.
 
-    ``words``: csr TF-IDF [prompt, bucket]; ``shape`` [prompt, shape]; ``score`` [row, model] without NaN are
-    the outcomes of prompts ``rows``.
+    ``words``: csr TF-IDF [prompt, bucket]; ``figures`` [prompt, figure]: what else is known of each; ``score``
+    [row, model] without NaN: the outcomes of prompts ``rows``.
     """
-    figures = np.concatenate([_directions(words, seed), shape, _likely(words, categories, seed)], axis=1)
+    dense = np.concatenate([_directions(words, seed), figures, _likely(words, categories, seed)], axis=1)
     # Who gains from being asked matters more than how hard a prompt is for all.
     wanted = score - _ALL_ALIKE * score.mean(1, keepdims=True)
     trees = ExtraTreesRegressor(
@@ -54,18 +54,16 @@ def told(
         oob_score=True,
         max_samples=_MOST if len(rows) > _MOST else None,
         random_state=seed,
-    ).fit(figures[rows], wanted if wanted.shape[1] > 1 else wanted[:, 0])
+    ).fit(dense[rows], wanted if wanted.shape[1] > 1 else wanted[:, 0])
     count = score.shape[1]
-    said = trees.predict(figures).reshape(-1, count)
+    said = trees.predict(dense).reshape(-1, count)
     said[rows] = trees.oob_prediction_.reshape(-1, count)
     return np.asarray(said + said.mean(1, keepdims=True) * _ALL_ALIKE / (1 - _ALL_ALIKE), dtype=np.float32)
 
 
 def _directions(words: Any, seed: int) -> Floats:
     count = min(_DIRECTIONS, min(words.shape) - 1)
-    return np.asarray(
-        TruncatedSVD(count, n_iter=2, random_state=seed).fit_transform(words), dtype=np.float32
-    )
+    return np.asarray(TruncatedSVD(count, n_iter=2, random_state=seed).fit_transform(words), dtype=np.float32)
 
 
 def _likely(words: Any, categories: Sequence[str], seed: int) -> Floats:
@@ -79,4 +77,4 @@ def _likely(words: Any, categories: Sequence[str], seed: int) -> Floats:
     for each in range(2):
         learn, tell = np.flatnonzero(half != each), np.flatnonzero(half == each)
         found[tell] = words[tell] @ ridge(words[learn], is_in[learn], penalty=2.0)[1]
-    return found
+    return np.asarray(found, dtype=np.float32)

@@ -13,7 +13,7 @@ from tokenworks.errors import ConfigError
 from tokenworks.routing.learned import Learned
 from tokenworks.routing.study import curve as curves
 from tokenworks.routing.study.data import Data, Source
-from tokenworks.routing.study.folds import folds, questions
+from tokenworks.routing.study.folds import folds, hashes, question, questions
 from tokenworks.routing.study.matrix import Features, Progress
 from tokenworks.routing.study.predict import gains, predictions
 from tokenworks.routing.study.train import train
@@ -99,6 +99,17 @@ def shipped(learned: Learned, found: Features, duels: list[Duel], progress: Prog
         each.gain = gains(learned, found, each.prompts, each.strong, each.cheap)
 
 
+def in_sample(learned: Learned, data: Data, duels: list[Duel]) -> int:
+    """How many of the prompts that ``duels`` are about ask a question that ``learned`` was trained on.
+
+    A score on these says how well they were learned by heart, not what to expect of others.
+    """
+    prompts = {int(prompt) for each in duels for prompt in each.prompts}
+    if not prompts or not len(learned.trained):
+        return 0
+    return int(np.isin(hashes([question(data.texts[prompt]) for prompt in prompts]), learned.trained).sum())
+
+
 def crossed(
     data: Data,
     found: Features,
@@ -108,12 +119,14 @@ def crossed(
     seed: int,
     progress: Progress,
     budget: Mapping[str, int] | None = None,
+    by_text: bool = False,
 ) -> None:
     """Fill in gains by ``count`` folds of questions: a prompt's question is never trained on.
 
-    ``budget``: for a source, how many of its prompts may be labelled in each training part.
+    ``budget``: for a source, how many of its prompts may be labelled in each training part. ``by_text``: only
+    the same normalised text is kept together, so a question may be trained on with other options.
     """
-    part = folds(questions(data), count, seed)
+    part = folds(data.texts if by_text else questions(data), count, seed)
     for each in duels:
         each.gain = np.zeros(len(each.prompts))
         each.told = np.zeros(len(each.prompts)), np.zeros(len(each.prompts))

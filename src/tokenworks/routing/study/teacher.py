@@ -1,8 +1,9 @@
 """Wide heads: for each model of each source, what the words of a prompt say about being right.
 
-Linear in the wide features: partly a ridge on the outcomes, partly a ridge that repeats a forest (``forest.py``),
-the latter also on prompts without labels. The fewer outcomes, the more the forest counts. How much was chosen
-on the sources and pairs that no goal is about: MMLU-Pro with 1,500 labels, and other pairs of GSM8K, KOR, CRUX.
+Linear in the wide features: partly a ridge on the outcomes, partly a ridge that repeats a forest
+(``forest.py``), the latter also on prompts without labels. The fewer outcomes, the more the forest counts.
+How much was chosen on pairs that no goal is about: of MMLU-Pro with 1,500 labels, and others of GSM8K, KOR
+and CRUX.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from tokenworks.routing.features import BUCKETS
 from tokenworks.routing.learned import SHAPE_WEIGHT
 from tokenworks.routing.study import forest
-from tokenworks.routing.study.data import Data, Source
+from tokenworks.routing.study.data import Data
 from tokenworks.routing.study.matrix import Features, Progress, Scaling, beside
 from tokenworks.routing.study.ridge import ridge
+from tokenworks.routing.study.twins import Known, known, twins
 
 _STRETCH = 20.0  # a shape that varies less than this part of its usual spread is left out
 _LINEAR_FROM = 4_000.0  # outcomes at which the ridge on them counts as much as the forest
@@ -47,68 +49,53 @@ class Heads:
         return np.asarray(rows @ self.weights, dtype=np.float32)
 
 
-def completed(score: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``score`` with gaps filled: the model's mean, moved by how the other models did on that prompt."""
-    means = np.nanmean(score, axis=0)
-    apart = score - means
-    known = ~np.isnan(apart)
-    moved = np.where(known, apart, 0).sum(1) / np.maximum(known.sum(1), 1)
-    return np.where(known, score, np.clip(means + moved[:, None], 0, 1)).astype(np.float32)
-
-
 def heads(
     data: Data,
-    source: Source,
-    labelled: NDArray[np.bool_],
+    name: str,
+    known: Known,
+    used: NDArray[np.bool_],
     found: Features,
     scaled: Scaling,
-    *,
-    used: NDArray[np.bool_],
+    others: Floats,
     seed: int = 0,
-) -> Heads | None:
-    """Heads of ``source`` from the outcomes of its prompts that are ``labelled`` [prompt of Data].
+) -> Heads:
+    """Heads of the source ``name`` from its outcomes ``known``.
 
-    ``used``: the prompts that may be read. None: too few outcomes.
+    ``used`` [prompt of Data]: what may be read; ``others``: ``twins`` of the source.
     """
-    rows = np.flatnonzero(labelled[source.prompts])
-    if len(rows) < 2:
-        return None
-    enough = (~np.isnan(source.score[rows])).sum(0) >= 2
-    columns = np.flatnonzero(enough)
-    rows = rows[(~np.isnan(source.score[np.ix_(rows, columns)])).any(1)]
-    if len(rows) < 2 or not len(columns):
-        return None
-    score = source.score[np.ix_(rows, columns)]
-    prompts = source.prompts[rows]
-    read = source.prompts[(used | labelled)[source.prompts]]
-    full = completed(score)
-    means, weights = _fitted(data, read, np.searchsorted(read, prompts), full, found, scaled, seed)
-    seen = (~np.isnan(score)).sum(0).astype(np.float32)
-    return Heads(source.name, [source.models[c] for c in columns], prompts, read, means, weights, seen, full)
+    mine = data.sources[name].prompts
+    readable = used.copy()
+    readable[known.prompts] = True
+    read = mine[readable[mine]]
+    means, weights = _fitted(data, read, known, found, scaled, others[read], seed)
+    return Heads(name, known.models, known.prompts, read, means, weights, known.seen, known.score)
 
 
 def _fitted(
     data: Data,
     read: NDArray[np.intp],
-    rows: NDArray[np.intp],
-    score: Floats,
+    known: Known,
     found: Features,
     scaled: Scaling,
+    others: Floats,
     seed: int,
 ) -> tuple[Floats, Floats]:
-    """Means and weights from the outcomes ``score`` of ``read[rows]``.
+    """Means and weights.
 
     Shapes are standardised once more: what hardly varies within one source may still tell much.
     """
+    rows = np.searchsorted(read, known.prompts)
     wide = scaled.apply(found, read)
     words, shape = wide[:, :BUCKETS], wide[:, BUCKETS:].toarray()
     middle, spread = shape[rows].mean(0), shape[rows].std(0)
     factor = np.where(spread > SHAPE_WEIGHT / _STRETCH, SHAPE_WEIGHT / np.maximum(spread, 1e-9), 0)
     local = np.asarray((shape - middle) * factor, dtype=np.float32)
     beside_them = beside(words, local)
-    means, weights = ridge(beside_them[rows], score)
+    means, weights = ridge(beside_them[rows], known.score)
     if len(rows) >= forest.LEAST:
-        said = forest.told(words, local, [data.categories[each] for each in read], score, rows, seed)
+        categories = [data.categories[each] for each in read]
+        figures = np.concatenate([local, others], axis=1)
+        said = forest.told(words, figures, categories, known.score, rows, seed)
         _, repeated = ridge(beside_them, said, penalty=_REPEATING)
         linear = len(rows) / (len(rows) + _LINEAR_FROM)
         weights = np.asarray(linear * weights + (1 - linear) * repeated, dtype=np.float32)
@@ -140,10 +127,10 @@ def fit_all(
     """``heads`` of every source that has enough; ``labelled``: for each source, the prompts of Data whose
     outcomes may be looked at; ``used``: those that may be read.
     """
+    outcomes = {name: one for name, part in data.sources.items() if (one := known(part, labelled[name]))}
+    others = twins(data, outcomes)
     made = []
-    for done, (name, source) in enumerate(data.sources.items()):
-        progress(f"fitting {name}", done, len(data.sources))
-        one = heads(data, source, labelled[name], found, scaled, used=used, seed=seed)
-        if one is not None:
-            made.append(one)
+    for done, (name, one) in enumerate(outcomes.items()):
+        progress(f"fitting {name}", done, len(outcomes))
+        made.append(heads(data, name, one, used, found, scaled, others[name], seed))
     return made

@@ -14,6 +14,7 @@ from tokenworks.routing.study import areas as scales
 from tokenworks.routing.study import compress, teacher
 from tokenworks.routing.study.data import EXTRA, Data
 from tokenworks.routing.study.folds import areas as areas_of
+from tokenworks.routing.study.folds import folds, hashes, questions
 from tokenworks.routing.study.matrix import Features, Progress, Scaling, scaling
 from tokenworks.routing.task import TASKS
 
@@ -70,7 +71,8 @@ def train(
     learned = _fit(data, found, used, labels or {}, seed, progress)
     if calibrate:
         learned = replace(learned, steps=_isotonic(data, found, used, labels or {}, seed, progress))
-    return learned
+    asked = np.array(questions(data), dtype=object)[used]
+    return replace(learned, trained=np.unique(hashes(asked)))
 
 
 def _fit(
@@ -232,7 +234,6 @@ def _isotonic(
     data: Data, found: Features, used: Used, labels: Mapping[str, Used], seed: int, progress: Progress
 ) -> Floats:
     """What came true of each prediction, at ``_STEPS`` places. A source weighs as the root of its size."""
-    from tokenworks.routing.study.folds import folds, questions  # noqa: PLC0415
     from tokenworks.routing.study.predict import predictions  # noqa: PLC0415
 
     part = folds(questions(data), 2, seed + 7)
