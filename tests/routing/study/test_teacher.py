@@ -6,23 +6,14 @@ from outcomes import CHEAP, STRONG
 
 from tokenworks.routing.study.data import Data
 from tokenworks.routing.study.matrix import Features, scaling
-from tokenworks.routing.study.teacher import completed, fit_all, heads, recognition
-
-
-def test_gaps_are_filled_by_how_the_others_did() -> None:
-    score = np.array([[1, 1, np.nan], [0, 0, 0], [1, 1, 1], [0, 1, 0]], dtype=np.float32)
-    filled = completed(score)
-    assert np.isfinite(filled).all()
-    assert filled[0, 2] > np.nanmean(score[:, 2])  # the others got it right
-    assert (filled[1:] == score[1:]).all()
+from tokenworks.routing.study.teacher import fit_all, recognition
 
 
 def test_the_word_that_tells_is_found(recorded: tuple[Data, Features]) -> None:
     data, found = recorded
     train = np.arange(len(data.texts)) % 3 != 0
     scaled = scaling(found, np.flatnonzero(train))
-    made = heads(data, data.sources["cooking"], train, found, scaled, used=train)
-    assert made is not None
+    made = fit_all(data, dict.fromkeys(data.sources, train), train, found, scaled, lambda *_: None)[0]
     rows = np.array([p for p in data.sources["cooking"].prompts if not train[p]])
     said = made.predict(scaled.apply(found, rows))[:, made.models.index(CHEAP)]
     tricky = np.array(["tricky" in data.texts[row] for row in rows])
@@ -33,11 +24,22 @@ def test_a_source_with_too_little_is_left_out(recorded: tuple[Data, Features]) -
     data, found = recorded
     nothing = np.zeros(len(data.texts), dtype=bool)
     scaled = scaling(found, np.arange(len(data.texts)))
-    assert heads(data, data.sources["cooking"], nothing, found, scaled, used=~nothing) is None
     all_of = ~nothing
     made = fit_all(data, {"cooking": nothing, "sailing": all_of}, all_of, found, scaled, lambda *_: None)
     assert [each.source for each in made] == ["sailing"]
     assert made[0].seen == pytest.approx(240) and STRONG in made[0].models
+
+
+def test_prompts_without_labels_are_read_where_that_is_allowed(recorded: tuple[Data, Features]) -> None:
+    data, found = recorded
+    every = np.ones(len(data.texts), dtype=bool)
+    few = np.arange(len(data.texts)) % 2 == 0
+    scaled = scaling(found, np.arange(len(data.texts)))
+    labelled = dict.fromkeys(data.sources, few)
+    made = fit_all(data, labelled, every, found, scaled, lambda *_: None)[0]
+    assert (len(made.prompts), len(made.read)) == (120, 240)
+    made = fit_all(data, labelled, few, found, scaled, lambda *_: None)[0]
+    assert len(made.read) == 120
 
 
 def test_areas_are_recognised(recorded: tuple[Data, Features]) -> None:

@@ -1,9 +1,9 @@
 """What a forest of trees says of prompts, for wide heads to repeat.
 
 With few outcomes a forest on a few dense figures (main directions of the words, shapes, likely category,
-how other models did on it) tells prompts apart better than a linear function of all words. It is too slow to ship, so its predictions
-become the targets of one, on every prompt that may be read, labelled or not. A labelled prompt gets what the
-trees say that never saw it. Of prompts without labels only texts and categories are looked at.
+how other models did on the same question) tells prompts apart better than a linear function of all words. It
+is too slow to ship, so its predictions become the targets of one, on every prompt that may be read, labelled
+or not. A labelled prompt gets what the trees say that never saw it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def told(
 ) -> Floats:
     """Predictions [prompt, model] for prompts of one source.
 
-    ``words``: csr TF-IDF [prompt, bucket]; ``figures`` [prompt, figure]: what else is known of each; ``score``
-    [row, model] without NaN: the outcomes of prompts ``rows``.
+    ``words``: csr TF-IDF [prompt, bucket]; ``figures`` [prompt, figure]: what else is known of each;
+    ``score`` [row, model] without NaN: the outcomes of prompts ``rows``.
     """
     dense = np.concatenate([_directions(words, seed), figures, _likely(words, categories, seed)], axis=1)
     # Who gains from being asked matters more than how hard a prompt is for all.

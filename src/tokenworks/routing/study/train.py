@@ -34,6 +34,8 @@ LANDMARKS = 1_024  # of all areas together
 # Set by leaving sources out (bench/routing.py), so what that reports of them is no test of these two.
 REACH = (0.58, 0.12)
 _FEW = 500.0
+_HANDFUL = 40  # prompts
+_NEVER = 1e9  # a logit that nothing reaches
 _NEAREST = 30  # prompts that a landmark's local figures are the mean of
 _SHRINK = 10.0  # as if so many more had been as usual
 _RECOGNISED = 1_500  # prompts of an area that its logit is fitted on
@@ -167,11 +169,15 @@ def _recognised(vectors: Floats, area: NDArray[np.int32], count: int, seed: int)
 
 
 def _reach(told: Floats, area: NDArray[np.int32]) -> Floats:
-    """``REACH`` as a logit of each area; what is typical is the mean over areas."""
+    """``REACH`` as a logit of each area; what is typical is the mean over areas.
+
+    No prompt is known by an area of a handful of prompts: they teach of their models, not of other prompts.
+    """
     sizes = np.bincount(area)
     usual = np.mean([np.quantile(told[area == each].max(1), 0.25) for each in range(len(sizes))])
     share = REACH[0] + REACH[1] * _FEW / (sizes + _FEW)
-    return np.asarray(share * max(float(usual), 1e-3), dtype=np.float32)
+    found = share * max(float(usual), 1e-3)
+    return np.asarray(np.where(sizes < _HANDFUL, _NEVER, found), dtype=np.float32)
 
 
 def _landmarks(vectors: Floats, area: NDArray[np.int32], seed: int) -> tuple[Floats, NDArray[np.int32]]:

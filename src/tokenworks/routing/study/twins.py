@@ -1,8 +1,8 @@
 """How other sources' models did on the same questions.
 
-It says how hard a question is with less noise than two outcomes of a pair. Only the forest looks at it, and only
-for prompts that are trained on: what it then says of these is what linear heads learn from. At a request nothing
-of it is needed.
+They say how hard a question is with less noise than two outcomes of a pair. Only the forest looks at them,
+and only for prompts that are trained on: what it then says of these is what linear heads learn. At a request
+nothing of it is needed.
 """
 
 from __future__ import annotations
