@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,9 +97,11 @@ def test_the_kill_switch_stops_a_session_within_a_second_and_lets_it_go_on(serve
         return httpx.post(server.url + PATHS[CHAT], json=chat(), headers=headers, timeout=20).status_code
 
     def until(session: str, wanted: int) -> None:
-        for _ in range(40):
+        give_up = time.monotonic() + 5
+        while time.monotonic() < give_up:
             if all(status(session) == wanted for _ in range(8)):  # whichever worker it meets
                 return
+            time.sleep(0.05)
         pytest.fail(f"never {wanted}")
 
     assert status("s-1") == 200

@@ -74,13 +74,23 @@ def _predictor(
     recorded = _loaded(data, options["names"], tell)
     duels = score.chosen(recorded, pair, options["most"], options["seed"])
     found = matrix.features(recorded.texts, tell)
+    in_sample = 0
     if options["cv"]:
         score.crossed(recorded, found, duels, count=options["cv"], seed=options["seed"], progress=tell)
     else:
-        score.shipped(Learned.load(options["weights"] or SHIPPED), found, duels, tell)
+        learned = Learned.load(options["weights"] or SHIPPED)
+        score.shipped(learned, found, duels, tell)
+        in_sample = score.in_sample(learned, recorded, duels)
     fitted = f"{options['cv']} folds by question" if options["cv"] else "nothing fitted on it"
     told = score.report(duels, intervals=options["intervals"], seed=options["seed"])
-    return {"policy": "predictor", "data": data.name, "fitted": fitted, "seed": options["seed"], **told}
+    return {
+        "policy": "predictor",
+        "data": data.name,
+        "fitted": fitted,
+        "in_sample": in_sample,
+        "seed": options["seed"],
+        **told,
+    }
 
 
 def _cascades(data: Path, pair: tuple[str, str] | None, options: dict[str, Any], tell: Any) -> dict[str, Any]:
@@ -145,6 +155,11 @@ def _show(found: dict[str, Any], folds: int | None) -> None:
     columns = ("calls to strong", "routed", "random mix", "oracle")
     print_table(columns, rows, empty="")
     click.echo(f"0%: always the cheap model. 100%: always the strong one. Fitted: {found['fitted']}.")
+    if found.get("in_sample"):
+        click.echo(
+            f"{found['in_sample']:,} of these prompts are questions that the weights were trained on: "
+            "too good to be true of others. Use --cv 5."
+        )
 
 
 def _row(each: dict[str, Any]) -> tuple[Any, ...]:
