@@ -45,19 +45,6 @@ class Position(msgspec.Struct, array_like=True):
     verdicts: list[tuple[int, float]] = []  # hash and score of the last ones, oldest first
 
 
-class _Candidate(msgspec.Struct):
-    model: str
-    right: float
-    prior: float | None = None
-
-
-class _Foretold(msgspec.Struct):
-    """Of a decision: what was predicted. ``prior`` is without what was learnt, where it is told apart."""
-
-    candidates: tuple[_Candidate, ...] = ()
-
-
-_foretold = msgspec.json.Decoder(_Foretold).decode
 _position = msgspec.msgpack.Decoder(Position).decode
 
 
@@ -158,14 +145,14 @@ def _read(row: DecisionRow) -> tuple[Decision, dict[str, float]] | None:
     """The decision and what was predicted of each model; None where there is nothing to learn from."""
     try:
         decision = decision_of.read(row.detail)
-        foretold = _foretold(row.detail)
         if not decision_of.unpacked(decision.vector).size:
             return None
-    except (ValueError, msgspec.DecodeError) as error:
+    except ValueError as error:
         log.debug("nothing is learnt from %s: %s", row.id, error)
         return None
+    # What was predicted without what was learnt; decisions of an earlier version don't tell it apart.
     return decision, {
-        each.model: each.right if each.prior is None else each.prior for each in foretold.candidates
+        each.model: each.right if each.prior is None else each.prior for each in decision.candidates
     }
 
 

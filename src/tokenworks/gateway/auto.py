@@ -24,7 +24,7 @@ from tokenworks.gateway.way import Way
 from tokenworks.gateway.weighing import Weighed, Weigher
 from tokenworks.ledger.record import Record
 from tokenworks.plans.allowance import Allowance
-from tokenworks.routing import eligible, knobs, variant, wishes
+from tokenworks.routing import eligible, explore, knobs, variant, wishes
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.checks import Expected
 from tokenworks.routing.checks.language import spoken
@@ -137,7 +137,7 @@ class Auto:
             and not asked.stream
             and not _says(asked.fields, _ACTING)
             and course.route.first.model != course.route.strong.model
-            and self.draw() < share
+            and explore.shadowed(self.draw(), share)
         )
 
     def opinion(self, way: Way, fields: Fields, model: str, course: Course | None) -> tuple[str, float]:

@@ -230,7 +230,7 @@ class Gateway:
             state = self.guard.turned(allowance, asked, state, record.time_us)
             lines = self.guard.look(allowance, asked, record)
         if course is None and (asked.model in NAMES or self.rewrites) and self.auto is not None:
-            local_only = caller.key is self._local
+            local_only = self.local_only(caller)
             course = self.auto.course(way, asked, caller, record, allowance, local_only=local_only)
             if course is not None:
                 if self.auto.shadows(asked, course):

@@ -80,7 +80,7 @@ class Roster:
             known = self._catalog.models.get(model)
             if known is not None and known.output_modalities != ("text",):
                 continue
-            usable = [e for e in endpoints if (e.engine or not local_only) and (allows is None or allows(e))]
+            usable = _usable(endpoints, allows, local_only=local_only)
             if usable:
                 least = min(map(_usual_nano_usd, usable))
                 costs.append((model, least * 1e-9 if least < float("inf") else None))
@@ -114,11 +114,7 @@ class Roster:
         excluded: list[Excluded] = []
         providers = self._catalog.providers
         for model in models:
-            usable = [
-                e
-                for e in self._catalog.find(model)
-                if (e.engine or not local_only) and (allows is None or allows(e))
-            ]
+            usable = _usable(self._catalog.find(model), allows, local_only=local_only)
             left, out = eligible(usable, wishes, need, providers)
             excluded += out
             if not left:
@@ -130,6 +126,11 @@ class Roster:
     def _down(self, endpoint: Endpoint, now: float) -> bool:
         vitals = self._health.find(endpoint)
         return vitals is not None and vitals.troubled and vitals.down(now)
+
+
+def _usable(endpoints: Sequence[Endpoint], allows: Allows | None, *, local_only: bool) -> list[Endpoint]:
+    """Those that the caller may use."""
+    return [e for e in endpoints if (e.engine or not local_only) and (allows is None or allows(e))]
 
 
 def _usual_nano_usd(endpoint: Endpoint) -> float:
