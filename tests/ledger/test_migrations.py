@@ -182,3 +182,48 @@ def test_one_keys_sums_are_found_by_an_index(store) -> None:
         "EXPLAIN QUERY PLAN SELECT rowid FROM states WHERE expires_us <= 1 ORDER BY expires_us LIMIT 1"
     )
     assert "states_by_expiry" in plan.fetchone()[-1]
+
+
+FACT = (
+    "INSERT INTO request_facts (time_us, id, session, user, uncached_input_tokens, cache_read_tokens,"
+    " cache_write_tokens, output_tokens, reasoning_tokens, cost_nano_usd, latency_us, ttft_us, shape_id)"
+    " VALUES (?, ?, '', ?, ?, 10, 0, 20, 0, 7, 1, 1, 1)"
+)
+SHAPE = (
+    "INSERT INTO request_shapes VALUES (1, x'00', 'k_1', 'app', 'chat', 'm', 'm', 'acme', 1, 200, 'ok',"
+    " 'stop', 1, '', '', 0)"
+)
+HOURS = "INSERT INTO hour_model_provider VALUES (?, 'm', ?, 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 1)"
+
+
+def test_rankings_begin_with_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    old(
+        path,
+        (SHAPE, ()),
+        (FACT, (5, "a", "ann", 990)),
+        (FACT, (6, "b", "", 991)),
+        (HOURS, (0, "acme")),
+        (HOURS, (23, "acme")),
+        (HOURS, (24, "acme")),
+        (HOURS, (0, "beta")),
+        ("INSERT INTO day_key_model VALUES (0, 'k_1', 'm', 1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 1)", ()),
+        schema=4,
+    )
+    store = SqliteStore(str(path))
+    store.migrate()
+    assert store.cube("user", ["user", "model"], 0, 2**60) == [("ann", "m", 1, 1020, 7)]
+    assert sorted(store.cube("context", ["context"], 0, 2**60)) == [("1K", 1, 1020, 7), ("4K", 1, 1021, 7)]
+    assert store.cube("finish", ["finish_reason"], 0, 2**60) == [("stop", 2, 2041, 0)]
+    provider = {row[:2]: row[2:] for row in store.cube("provider", ["day", "provider"], 0, 2**60)}
+    assert provider == {
+        (0, "acme"): (2, 0, 4, 6, 8, 10, 12, 14, 16, 18, 0, 2),
+        (0, "beta"): (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1),
+        (1, "acme"): (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1),
+    }
+    assert store.key_usage("k_1").output_tokens == 5
+    assert [(r.id, r.tool_calls, r.private) for r in store.search(0, 2**60)] == [
+        ("b", 0, False),
+        ("a", 0, False),
+    ]
+    store.close()

@@ -34,6 +34,8 @@ some_records = st.lists(
         cost_nano_usd=st.integers(0, MAX_COST_NANO_USD),
         latency_us=st.integers(0, 10**9),
         ttft_us=st.sampled_from([0, 0, 7]),
+        tool_calls=st.integers(0, 3),
+        private=st.booleans(),
     ),
     max_size=40,
 )
@@ -81,10 +83,11 @@ def test_every_roll_up_equals_a_recount_of_the_rows(batches: list[list[Record]])
 def test_hours_are_told_apart_in_whatever_order_they_come(make) -> None:
     batcher = Batcher()
     batcher.facts([make(time_us=START_US + hour * HOUR_US) for hour in (1, 0, 25, 1)], lambda _: 1)
-    days, hours, _, _ = batcher.sums()
+    days, hours, providers, _, _ = batcher.sums()
     first = START_US // HOUR_US
-    assert {row[0] - first // 24: row[2] for row in days} == {0: 3, 1: 1}
-    assert {row[0] - first: row[3] for row in hours} == {0: 1, 1: 2, 25: 1}
+    assert {row[0] - first // 24: row[3] for row in days} == {0: 3, 1: 1}
+    assert {row[0] - first: row[4] for row in hours} == {0: 1, 1: 2, 25: 1}
+    assert {row[0] - first // 24: row[4] for row in providers} == {0: 3, 1: 1}
 
 
 def test_rows_come_in_the_order_of_the_records_and_share_shapes(make) -> None:
@@ -95,7 +98,7 @@ def test_rows_come_in_the_order_of_the_records_and_share_shapes(make) -> None:
     assert [row[-1] for row in rows] == [1, 2, 1, 1]
     batcher.sums()
     assert batcher.facts([make(app="b")], lambda _: 99)[0][-1] == 2, "shapes are remembered"
-    assert batcher.sums()[0][0][2] == 1, "sums are not"
+    assert batcher.sums()[0][0][3] == 1, "sums are not"
     batcher.forget()
     assert batcher.facts([make(app="b")], lambda _: 99)[0][-1] == 99
 

@@ -23,6 +23,8 @@ from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
     LimitSettings,
+    ObservabilitySettings,
+    RankingsSettings,
     RoutingSettings,
     ServerSettings,
     Settings,
@@ -38,7 +40,10 @@ PEPPER_BYTES = 32
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_TABLES = ("server", "upstream", "routing", "ledger", "limits", "providers", "presets", "engines", "route")
+_TABLES = (
+    *("server", "upstream", "routing", "ledger", "limits", "rankings", "observability"),
+    *("providers", "presets", "engines", "route"),
+)
 _TOML_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -89,6 +94,8 @@ def load(
         routing=_routing(source),
         ledger=_section(LedgerSettings, "ledger", source),
         limits=_section(LimitSettings, "limits", source),
+        rankings=_section(RankingsSettings, "rankings", source),
+        observability=_section(ObservabilitySettings, "observability", source),
         providers={name: without_keys(given) for name, given in providers.items()},
         engines=_engines(source, folder),
         secrets={name: found[0].secret for name, found in keys.items()},

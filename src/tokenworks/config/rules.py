@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import zoneinfo
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
@@ -14,9 +15,11 @@ from tokenworks.config.settings import (
     EngineSettings,
     LedgerSettings,
     LimitSettings,
+    ObservabilitySettings,
     ProviderKeySettings,
     ProviderModelSettings,
     ProviderSettings,
+    RankingsSettings,
     RoutingSettings,
     ServerSettings,
     UpstreamSettings,
@@ -47,6 +50,8 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
         "cache_mib": (0, 65_536),
     },
     LimitSettings: {"wait_s": (0, 600)},
+    RankingsSettings: {"samples_per_s": (0, 1000)},
+    ObservabilitySettings: {"sample": (0, 1)},
     UpstreamSettings: {
         "connect_timeout_s": (0.1, _DAY_S),
         "first_byte_timeout_s": (0.1, _DAY_S),
@@ -142,6 +147,14 @@ def _host(value: object) -> str | None:
         if _HOST_NAME.fullmatch(text) and not text.replace(".", "").isdigit():
             return None
         return 'must be a bare address or host name such as "127.0.0.1" or "0.0.0.0"; its port goes into port'
+    return None
+
+
+def _timezone(value: object) -> str | None:
+    try:
+        zoneinfo.ZoneInfo(str(value))
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        return 'must be a time zone such as "UTC", "Europe/Paris" or "Asia/Shanghai"'
     return None
 
 
@@ -257,6 +270,12 @@ def _file(value: object) -> str | None:
 _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
     ServerSettings: {"host": _host},
     LedgerSettings: {"store": _store},
+    RankingsSettings: {"timezone": _timezone},
+    ObservabilitySettings: {
+        "otlp_endpoint": lambda value: _base_url(value) if value else None,
+        "otlp_headers": lambda value: _headers(value),
+        "service_name": lambda value: _identifier(value),
+    },
     AutoSettings: {"models": _globs, "exclude": _globs, "strong": _one_model},
     ProviderSettings: {
         "wire": _wire,

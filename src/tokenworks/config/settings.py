@@ -87,6 +87,26 @@ class LimitSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wait_s: float = 5.0  # for what others give back, before an answer is cut or a request refused
 
 
+class RankingsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[rankings]``: who may see them, and how requests are looked at for them."""
+
+    public: bool = False  # models, apps and the like need no key; keys, users and money always do
+    timezone: str = "UTC"  # in which days, weeks and months begin where nobody asks for another
+    samples_per_s: float = 5.0  # requests a worker looks at to tell tasks and languages; 0: none
+
+
+class ObservabilitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[observability]``: where spans of requests are sent, by OpenTelemetry's protocol over HTTP."""
+
+    otlp_endpoint: str = ""  # such as http://127.0.0.1:4318; empty: nowhere
+    otlp_headers: dict[str, str] = {}  # often a secret
+    sample: float = 1.0  # share of requests whose caller did not say
+    service_name: str = "tokenworks"
+
+    def __repr__(self) -> str:
+        return f"ObservabilitySettings(otlp_endpoint={self.otlp_endpoint!r}, sample={self.sample!r})"
+
+
 class ProviderModelSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[[providers.NAME.models]]``: one model at this provider, with its price in $ per million tokens."""
 
@@ -184,6 +204,8 @@ class Settings(msgspec.Struct, frozen=True):
     routing: RoutingSettings = RoutingSettings()
     ledger: LedgerSettings = LedgerSettings()
     limits: LimitSettings = LimitSettings()
+    rankings: RankingsSettings = RankingsSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
     providers: dict[str, ProviderSettings] = {}
     engines: dict[str, EngineSettings] = {}
     secrets: dict[str, str] = {}

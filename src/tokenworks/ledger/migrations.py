@@ -374,5 +374,174 @@ _ROUTING = (
     "CREATE INDEX captures_by_key ON captures (key_id)",
 )
 
+_SUMS = (
+    "requests, errors, uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,"
+    " reasoning_tokens, cost_nano_usd, latency_us, ttft_us"
+)
+
+
+def _with_private(table: str, keys: dict[str, str]) -> tuple[str, ...]:
+    """Another table in place of ``table``: SQLite changes no primary key of one that is there."""
+    names = ", ".join(keys)
+    columns = ",\n  ".join(f"{name} {kind} NOT NULL" for name, kind in keys.items())
+    measures = _MEASURES.replace("ttft_requests", "tool_calls INTEGER NOT NULL,\n  ttft_requests")
+    return (
+        f"""CREATE TABLE new_{table} (
+  {columns},
+  private INTEGER NOT NULL CHECK (private IN (0, 1)),
+  {measures},
+  PRIMARY KEY ({names}, private)
+) STRICT, WITHOUT ROWID""",
+        f"""INSERT INTO new_{table} ({names}, private, {_SUMS}, tool_calls, ttft_requests)
+SELECT {names}, 0, {_SUMS}, 0, ttft_requests FROM {table}""",  # noqa: S608 (this package's own names)
+        f"DROP TABLE {table}",
+        f"ALTER TABLE new_{table} RENAME TO {table}",
+    )
+
+
+_DAY, _HOUR = {"day": "INTEGER"}, {"hour": "INTEGER"}
+_MODEL, _PROVIDER = {"model": "TEXT"}, {"provider": "TEXT"}
+_INPUT = "uncached_input_tokens + cache_read_tokens + cache_write_tokens"
+
+_RANKINGS = (
+    "ALTER TABLE request_shapes ADD COLUMN private INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE request_facts ADD COLUMN tool_calls INTEGER NOT NULL DEFAULT 0",
+    "DROP VIEW requests",
+    """CREATE VIEW requests AS SELECT
+  f.id, f.time_us, s.key_id, s.app, f.session, f.user, s.kind, s.requested_model, s.model, s.provider,
+  s.stream, s.status, s.outcome, s.finish_reason, s.attempts, s.reasons,
+  f.uncached_input_tokens, f.cache_read_tokens, f.cache_write_tokens, f.output_tokens, f.reasoning_tokens,
+  s.price_id, f.cost_nano_usd, f.latency_us, f.ttft_us, s.estimated, f.tool_calls, s.private
+FROM request_facts AS f JOIN request_shapes AS s ON s.shape_id = f.shape_id""",
+    *_with_private("day_model", {**_DAY, **_MODEL}),
+    *_with_private("hour_model_provider", {**_HOUR, **_MODEL, **_PROVIDER}),
+    *_with_private("day_app_model", {**_DAY, "app": "TEXT", **_MODEL}),
+    *_with_private("day_key_model", {**_DAY, "key_id": "TEXT", **_MODEL}),
+    "CREATE INDEX day_key_model_by_key ON day_key_model (key_id, day)",
+    f"""CREATE TABLE day_model_provider (
+  day INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  private INTEGER NOT NULL CHECK (private IN (0, 1)),
+  {_MEASURES.replace("ttft_requests", "tool_calls INTEGER NOT NULL, ttft_requests")},
+  PRIMARY KEY (day, model, provider, private)
+) STRICT, WITHOUT ROWID""",
+    """INSERT INTO day_model_provider SELECT hour / 24, model, provider, private,
+  sum(requests), sum(errors), sum(uncached_input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+  sum(output_tokens), sum(reasoning_tokens), sum(cost_nano_usd), sum(latency_us), sum(ttft_us),
+  sum(tool_calls), sum(ttft_requests)
+FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
+    # What kind of work it was, of a sample of requests.
+    """CREATE TABLE labels (
+  time_us INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  task TEXT NOT NULL,
+  language TEXT NOT NULL,
+  code TEXT NOT NULL,
+  weight INTEGER NOT NULL,
+  PRIMARY KEY (time_us, id)
+) STRICT, WITHOUT ROWID""",
+    # See ``tallies``: which requests count in which of the next seven.
+    """CREATE TABLE day_user_model (
+  day INTEGER NOT NULL,
+  user TEXT NOT NULL,
+  model TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  PRIMARY KEY (day, user, model, private)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE day_context_model (
+  day INTEGER NOT NULL,
+  context TEXT NOT NULL,
+  model TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  PRIMARY KEY (day, context, model, private)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE day_finish_model (
+  day INTEGER NOT NULL,
+  finish_reason TEXT NOT NULL,
+  model TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  tool_calls INTEGER NOT NULL,
+  PRIMARY KEY (day, finish_reason, model, private)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE day_attempt (
+  day INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  attempts INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  PRIMARY KEY (day, model, provider)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE day_speed (
+  day INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  bin INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  PRIMARY KEY (day, kind, model, provider, bin)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE day_label (
+  day INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  label TEXT NOT NULL,
+  model TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  samples INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  PRIMARY KEY (day, kind, label, model, private)
+) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE week_session (
+  week INTEGER NOT NULL,
+  mix INTEGER NOT NULL,
+  session TEXT NOT NULL,
+  key_id TEXT NOT NULL,
+  model TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  turns INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  first_us INTEGER NOT NULL,
+  last_us INTEGER NOT NULL,
+  PRIMARY KEY (week, mix, session, key_id, model, private)
+) STRICT, WITHOUT ROWID""",
+    # What a plain sum tells of the requests that are there already.
+    f"""INSERT INTO day_user_model SELECT time_us / 86400000000, user, model, 0,
+  count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
+FROM requests WHERE user <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    f"""INSERT INTO day_context_model SELECT time_us / 86400000000,
+  CASE WHEN {_INPUT} <= 1000 THEN '1K' WHEN {_INPUT} <= 4000 THEN '4K' WHEN {_INPUT} <= 16000 THEN '16K'
+    WHEN {_INPUT} <= 64000 THEN '64K' WHEN {_INPUT} <= 128000 THEN '128K'
+    WHEN {_INPUT} <= 256000 THEN '256K' WHEN {_INPUT} <= 1000000 THEN '1M' ELSE '>1M' END,
+  model, 0, count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
+FROM requests WHERE {_INPUT} > 0 GROUP BY 1, 2, 3""",  # noqa: S608
+    f"""INSERT INTO day_finish_model SELECT time_us / 86400000000, finish_reason, model, 0,
+  count(*), sum({_INPUT} + output_tokens), 0
+FROM requests WHERE finish_reason <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    # What others have told of their traffic; a week's sum stands on its Monday, a month's on its first day.
+    """CREATE TABLE outside (
+  source TEXT NOT NULL,
+  span TEXT NOT NULL CHECK (span IN ('day', 'week', 'month')),
+  day INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  filled INTEGER NOT NULL CHECK (filled IN (0, 1)),
+  PRIMARY KEY (source, span, day, model)
+) STRICT, WITHOUT ROWID""",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS, _ROUTING)
+STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS, _ROUTING, _RANKINGS)

@@ -67,9 +67,15 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     sheet: bytes = b""  # more accounts, whose amounts follow from the record: see ``ledger.sheet``
     credits: Annotated[int, msgspec.Meta(ge=0, le=MAX_CHARGE)] = 0  # nano-credits of a plan, for ``sheet``
     decision: bytes = b""  # of a request for ``auto``: see ``ledger.decided``
+    tool_calls: _Small = 0  # in the answer
+    private: bool = False  # rankings may leave it out
+    labels: bytes = b""  # what kind of work it is, of a sample of requests: see ``ledger.labelled``
+    traceparent: str = ""  # of the caller's trace, as its header says (W3C); kept nowhere
 
 
-_UNSTORED = ("charges", "sheet", "credits", "decision")  # kept elsewhere when it is stored: no columns
+_UNSTORED = frozenset(  # kept elsewhere when it is stored, or not at all: no columns
+    {"charges", "sheet", "credits", "decision", "labels", "traceparent"}
+)
 FIELDS: tuple[str, ...] = tuple(name for name in Record.__struct_fields__ if name not in _UNSTORED)
 LIMITS: dict[str, int] = {
     "time_us": MAX_TIME_US,
@@ -83,12 +89,15 @@ LIMITS: dict[str, int] = {
     "cost_nano_usd": MAX_COST_NANO_USD,
     "latency_us": MAX_SPAN_US,
     "ttft_us": MAX_SPAN_US,
+    "tool_calls": MAX_SMALL,
+    "credits": MAX_CHARGE,
 }
-_FLAGS = frozenset({"stream", "estimated"})
+_FLAGS = frozenset({"stream", "estimated", "private"})
+_BYTES = frozenset({"sheet", "decision", "labels"})
 _REQUIRED = 2  # id, time_us
 
 # What callers write goes first when a record must shrink; the id never does.
-_CUT_FIRST = ("user", "session", "app", "reasons", "requested_model")
+_CUT_FIRST = ("traceparent", "user", "session", "app", "reasons", "requested_model")
 _CUT_LAST = ("model", "key_id", "provider", "price_id", "finish_reason", "kind", "outcome")
 
 ENCODER = msgspec.msgpack.Encoder()
@@ -131,19 +140,15 @@ def scrubbed(record: Record) -> Record:
 
 def _build(values: Any) -> Record:
     clean: dict[str, Any] = {}
-    if len(values) > len(FIELDS):
-        clean["charges"] = _charges(values[len(FIELDS)])
-    if len(values) > len(FIELDS) + 1 and isinstance(values[len(FIELDS) + 1], bytes):
-        clean["sheet"] = values[len(FIELDS) + 1]
-    if len(values) > len(FIELDS) + 2:
-        clean["credits"] = _number(values[len(FIELDS) + 2], MAX_CHARGE)
-    if len(values) > len(FIELDS) + 3 and isinstance(values[len(FIELDS) + 3], bytes):
-        clean["decision"] = values[len(FIELDS) + 3]
-    for name, value in zip(FIELDS, values, strict=False):
+    for name, value in zip(Record.__struct_fields__, values, strict=False):
         if name in _FLAGS:
             clean[name] = bool(value)
         elif name in LIMITS:
             clean[name] = _number(value, LIMITS[name])
+        elif name in _BYTES:
+            clean[name] = value if isinstance(value, bytes) else b""
+        elif name == "charges":
+            clean[name] = _charges(value)
         else:
             text = value if isinstance(value, str) else "" if value is None else str(value)
             clean[name] = text.encode("utf-8", "replace").decode()
@@ -173,8 +178,8 @@ def fit(record: Record, max_bytes: int) -> bytes:
     """
     short = scrubbed(record)
     payload = ENCODER.encode(short)
-    if len(payload) > max_bytes and short.decision:
-        short.decision = b""
+    if len(payload) > max_bytes and (short.decision or short.labels):
+        short.decision = short.labels = b""
         payload = ENCODER.encode(short)
     for names in (_CUT_FIRST, _CUT_FIRST + _CUT_LAST):
         for length in (64, 24, 8, 0):

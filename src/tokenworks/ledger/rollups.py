@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tokenworks.ledger.record import FIELDS, Record
+from tokenworks.ledger.record import Record
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -35,6 +35,7 @@ SHAPE = [
     "reasons",
     "price_id",
     "estimated",
+    "private",
 ]
 _SUMMED = [
     "uncached_input_tokens",
@@ -45,6 +46,7 @@ _SUMMED = [
     "cost_nano_usd",
     "latency_us",
     "ttft_us",
+    "tool_calls",
 ]
 FACT = ["time_us", "id", "session", "user", *_SUMMED, "shape_id"]
 MEASURES = ["requests", "errors", *_SUMMED, "ttft_requests"]
@@ -59,14 +61,15 @@ class Grain(NamedTuple):
 
 
 GRAINS = (
-    Grain("day_model", "day", ("model",)),
-    Grain("hour_model_provider", "hour", ("model", "provider")),
-    Grain("day_app_model", "day", ("app", "model")),
-    Grain("day_key_model", "day", ("key_id", "model")),
+    Grain("day_model", "day", ("model", "private")),
+    Grain("hour_model_provider", "hour", ("model", "provider", "private")),
+    Grain("day_model_provider", "day", ("model", "provider", "private")),
+    Grain("day_app_model", "day", ("app", "model", "private")),
+    Grain("day_key_model", "day", ("key_id", "model", "private")),
 )
 
-_shape_of = itemgetter(*(FIELDS.index(name) for name in SHAPE))
-_fact_of = itemgetter(*(FIELDS.index(name) for name in FACT[:-1]))
+_shape_of = itemgetter(*(Record.__struct_fields__.index(name) for name in SHAPE))
+_fact_of = itemgetter(*(Record.__struct_fields__.index(name) for name in FACT[:-1]))
 _SUMS = slice(FACT.index(_SUMMED[0]), FACT.index(_SUMMED[-1]) + 1)
 _TTFT = FACT.index("ttft_us")
 _MAX_SHAPES = 20_000  # remembered; a forgotten one is looked up again
@@ -82,6 +85,7 @@ class _Cell(NamedTuple):
     model: str
     provider: str
     is_error: bool
+    private: bool
     facts: list[Row]
 
 
@@ -115,14 +119,16 @@ class Batcher:
     def sums(self) -> list[list[Row]]:
         """For each of ``GRAINS`` the rows to add: bucket, dimensions, ``MEASURES``. Starts a new batch."""
         tables: list[dict[Row, list[Row]]] = [{} for _ in GRAINS]
-        days, hours, apps, keys = tables
+        days, hours, providers, apps, keys = tables
         for cell in self._touched:
+            model, provider, private = cell.model, cell.provider, cell.private
             for hour, facts in _by_hour(cell.facts):
-                sums, day, model = _sum(facts, cell.is_error), hour // 24, cell.model
-                days.setdefault((day, model), []).append(sums)
-                hours.setdefault((hour, model, cell.provider), []).append(sums)
-                apps.setdefault((day, cell.app, model), []).append(sums)
-                keys.setdefault((day, cell.key_id, model), []).append(sums)
+                sums, day = _sum(facts, cell.is_error), hour // 24
+                days.setdefault((day, model, private), []).append(sums)
+                hours.setdefault((hour, model, provider, private), []).append(sums)
+                providers.setdefault((day, model, provider, private), []).append(sums)
+                apps.setdefault((day, cell.app, model, private), []).append(sums)
+                keys.setdefault((day, cell.key_id, model, private), []).append(sums)
             cell.facts.clear()
         self._touched.clear()
         return [
@@ -141,7 +147,7 @@ class Batcher:
 
     def _cell(self, shape: Row) -> _Cell:
         key_id, app, _, _, model, provider, _, _, outcome = shape[:9]
-        parts = (key_id, app, model, provider, outcome not in NOT_ERRORS)
+        parts = (key_id, app, model, provider, outcome not in NOT_ERRORS, shape[-1])
         cell = self._cells.get(parts)
         if cell is None:
             cell = self._cells[parts] = _Cell(*parts, [])

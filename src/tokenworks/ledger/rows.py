@@ -97,6 +97,7 @@ class UsageRow(msgspec.Struct, frozen=True, gc=False):
     cost_nano_usd: int = 0
     latency_us: int = 0
     ttft_us: int = 0
+    tool_calls: int = 0
     ttft_requests: int = 0
 
     @property

@@ -10,7 +10,6 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -27,6 +26,7 @@ from tokenworks.ledger.sqlite_keys import SqliteKeys
 from tokenworks.ledger.sqlite_leases import SqliteLeases, spend
 from tokenworks.ledger.sqlite_limits import SqliteLimits
 from tokenworks.ledger.sqlite_queue import SqliteQueue
+from tokenworks.ledger.sqlite_rankings import SqliteRankings, of_row, tally
 from tokenworks.ledger.sqlite_routing import SqliteRouting, decide
 from tokenworks.ledger.sqlite_states import SqliteStates
 from tokenworks.ledger.sqlite_vault import SqliteVault
@@ -72,6 +72,7 @@ class SqliteStore(
     SqliteRouting,
     SqliteCaptures,
     SqliteFeedback,
+    SqliteRankings,
 ):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 
@@ -131,6 +132,7 @@ class SqliteStore(
                     connection.executemany(statement, rows)
                 spend(connection, journal.split(".", 1)[0], records)
                 decide(connection, records)
+                tally(connection, records)
                 connection.execute(
                     "INSERT INTO journals VALUES (?, ?)"
                     " ON CONFLICT DO UPDATE SET byte_offset = excluded.byte_offset",
@@ -220,7 +222,7 @@ class SqliteStore(
             return None
         with self._errors():
             row = self._connection().execute(_GENERATION, (*span, record_id)).fetchone()
-        return None if row is None else _record(row)
+        return None if row is None else of_row(row)
 
     def requests(
         self, since_us: int, until_us: int, after: Record | None = None, limit: int = 5000
@@ -230,7 +232,7 @@ class SqliteStore(
         parameters = (max(since_us, last_us), until_us, last_us, last_id, limit)
         with self._errors():
             rows = self._connection().execute(_REQUESTS, parameters).fetchall()
-        return [_record(row) for row in rows]
+        return [of_row(row) for row in rows]
 
 
 class _SomeThere(Exception):
@@ -240,9 +242,3 @@ class _SomeThere(Exception):
 def _offset(connection: sqlite3.Connection, journal: str) -> int:
     row = connection.execute("SELECT byte_offset FROM journals WHERE journal = ?", (journal,)).fetchone()
     return 0 if row is None else int(row[0])
-
-
-def _record(row: Sequence[Any]) -> Record:
-    values: dict[str, Any] = dict(zip(FIELDS, row, strict=True))
-    values["stream"], values["estimated"] = bool(values["stream"]), bool(values["estimated"])
-    return Record(**values)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
 from tokenworks.ledger.captured import CaptureCount, CaptureRow
+from tokenworks.ledger.cubes import SessionRow, Where
 from tokenworks.ledger.decided import DecisionRow, LearntRow, SavingsRow
 from tokenworks.ledger.feedback import FeedbackRow
 from tokenworks.ledger.journal import Fsync
@@ -26,6 +27,7 @@ from tokenworks.ledger.limit_rows import (
     TeamRow,
     Want,
 )
+from tokenworks.ledger.outside import OutsideRow, OutsideSource
 from tokenworks.ledger.queued import QueuedRow
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.rows import ActivityRow, KeyRow, ProviderKeyRow, UsageRow
@@ -406,6 +408,57 @@ class Store(Protocol):
         self, since_us: int, until_us: int, after: Record | None = None, limit: int = 5000
     ) -> list[Record]:
         """Up to ``limit`` requests of the span in order of time and id, those after ``after`` only."""
+
+    def search(
+        self,
+        since_us: int,
+        until_us: int,
+        *,
+        before: Record | None = None,
+        limit: int = 50,
+        where: Where | None = None,
+    ) -> list[Record]:
+        """Up to ``limit`` requests of the span that have these values, newest first, those before ``before``.
+
+        With ``where`` no more than the newest 200,000 of the span are looked at. Raises ``BadRequest`` for a
+        field that can't be searched (``cubes.SEARCHED``).
+        """
+
+    # --- what rankings ask
+
+    def cube(
+        self, name: str, by: Sequence[str], since_us: int, until_us: int, *, where: Where | None = None
+    ) -> list[tuple[Any, ...]]:
+        """For each combination of ``by`` in the span: these, then the measures of the cube (``cubes.CUBES``).
+
+        ``by`` names dimensions of the cube, "day" or "week" (numbers since 1970). Bounds are rounded down to
+        whole UTC days, of the cube "hour" to hours. In no order. Raises ``ValueError`` for what the cube
+        doesn't tell apart.
+        """
+
+    def bounds(self) -> tuple[int, int] | None:
+        """The first and the last UTC day (since 1970) on which there was a request; None: there was none."""
+
+    def session_sums(
+        self, week: int, *, private: bool | None = None, limit: int = 50_000
+    ) -> list[SessionRow]:
+        """Sums of each session and model in that week (``tallies.week_of``), as they were drawn.
+
+        Where there are more than ``limit``, a fair sample: all of a session are in it or none, but for the
+        last one's.
+        """
+
+    def outside(self, source: str, since_day: int, until_day: int) -> list[OutsideRow]:
+        """What that source told of spans that begin on these days, by day, span and model."""
+
+    def replace_outside(self, source: str, rows: Sequence[OutsideRow], *, actor: str = "") -> int:
+        """Keep ``rows`` as of ``source``, in place of what it told of the same spans; all or nothing."""
+
+    def outside_sources(self) -> list[OutsideSource]:
+        """What there is of each source, by name."""
+
+    def forget_outside(self, source: str, *, actor: str = "") -> int:
+        """Drop all that came from ``source``; returns how many rows."""
 
     def close(self) -> None:
         """Close every thread's connection."""

@@ -7,7 +7,7 @@ from tokenworks.ledger.rollups import SHAPE
 
 
 def shape(app: str) -> tuple:
-    values = {"app": app, "stream": False, "estimated": True, "status": 200, "attempts": 1}
+    values = {"app": app, "stream": False, "estimated": True, "private": False, "status": 200, "attempts": 1}
     return tuple(values.get(name, "") for name in SHAPE)
 
 

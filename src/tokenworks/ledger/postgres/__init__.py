@@ -9,6 +9,7 @@ from tokenworks.ledger.postgres.keys import PostgresKeys
 from tokenworks.ledger.postgres.leases import PostgresLeases
 from tokenworks.ledger.postgres.limits import PostgresLimits
 from tokenworks.ledger.postgres.queue import PostgresQueue
+from tokenworks.ledger.postgres.rankings import PostgresRankings
 from tokenworks.ledger.postgres.requests import PostgresRequests
 from tokenworks.ledger.postgres.routing import PostgresRouting
 from tokenworks.ledger.postgres.states import PostgresStates
@@ -27,5 +28,6 @@ class PostgresStore(
     PostgresRouting,
     PostgresCaptures,
     PostgresFeedback,
+    PostgresRankings,
 ):
     """See ``store.Store``. May be used from any thread."""

@@ -12,10 +12,11 @@ import psycopg
 from psycopg import errors
 
 from tokenworks.errors import StoreError
-from tokenworks.ledger import decided, spans
+from tokenworks.ledger import decided, labelled, spans, tallies
 from tokenworks.ledger.accounts import charged
 from tokenworks.ledger.postgres.database import Connection, Database
 from tokenworks.ledger.postgres.leases import spend
+from tokenworks.ledger.postgres.rankings import tally
 from tokenworks.ledger.postgres.routing import decide
 from tokenworks.ledger.postgres.shapes import Shapes
 from tokenworks.ledger.record import FIELDS, Record, scrubbed
@@ -24,7 +25,9 @@ from tokenworks.ledger.rows import ActivityRow, UsageRow
 
 log = logging.getLogger(__name__)
 _MAX_NAME = 256  # characters; an index takes no more than 2,700 bytes of a row
-_NAMES = ("id", "key_id", "app", "model", "provider")  # what an index is of
+_NAMES = (  # what an index is of
+    *("id", "key_id", "app", "model", "provider", "user", "finish_reason"),
+)
 # What a value that fits no column raises, by the way it does not fit.
 _UNFIT = (
     *(OverflowError, UnicodeEncodeError, TypeError, ValueError, AttributeError),
@@ -35,8 +38,9 @@ _UNFIT = (
 def _upsert(grain: Grain) -> str:
     sums = ", ".join(f"{name} = t.{name} + excluded.{name}" for name in MEASURES)
     keys = (grain.bucket, *grain.dimensions)
+    kinds = ["boolean" if name == "private" else "text" for name in grain.dimensions]
     arrays = ", ".join(
-        ["%s::bigint[]", *["%s::text[]"] * len(grain.dimensions), *["%s::bigint[]"] * len(MEASURES)]
+        ["%s::bigint[]", *(f"%s::{kind}[]" for kind in kinds), *["%s::bigint[]"] * len(MEASURES)]
     )
     return (
         f"INSERT INTO {grain.table} AS t ({', '.join((*keys, *MEASURES))}) SELECT * FROM unnest({arrays})"  # noqa: S608
@@ -106,6 +110,7 @@ class PostgresRequests(Database):
             rows = [self._shapes.row(fact) for fact in facts]
             holder, sums_charged = journal.split(".", 1)[0], charged(records)
             decisions = decided.rows(records)
+            tallied, labels = tallies.tallied(records), labelled.rows(records)
 
             def work(connection: Connection) -> None:
                 _move(connection, journal, offset, since)
@@ -119,6 +124,7 @@ class PostgresRequests(Database):
                             connection.execute(statement, columns)
                         spend(connection, holder, *sums_charged)
                         decide(connection, decisions)
+                        tally(connection, tallied, labels)
 
             self._transact(work)
         except BaseException:

@@ -347,5 +347,133 @@ _ROUTING = (
     "CREATE INDEX captures_by_key ON captures (key_id)",
 )
 
+_SUMS = (
+    "requests, errors, uncached_input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,"
+    " reasoning_tokens, cost_nano_usd, latency_us, ttft_us"
+)
+
+
+def _with_private(table: str, keys: dict[str, str]) -> tuple[str, ...]:
+    """Another table in place of ``table``, with its columns in the order that the program has them in."""
+    names = ", ".join(keys)
+    columns = ",\n  ".join(f"{name} {kind}" for name, kind in keys.items())
+    return (
+        f"ALTER TABLE {table} RENAME TO old_{table}",
+        f"ALTER INDEX {table}_pkey RENAME TO old_{table}_pkey",
+        f"""CREATE TABLE {table} (
+  {columns},
+  private boolean NOT NULL,
+  {_MEASURES.replace("ttft_requests", "tool_calls bigint NOT NULL, ttft_requests")},
+  PRIMARY KEY ({names}, private)
+)""",
+        f"""INSERT INTO {table} ({names}, private, {_SUMS}, tool_calls, ttft_requests)
+SELECT {names}, false, {_SUMS}, 0, ttft_requests FROM old_{table}""",  # noqa: S608 (this package's own names)
+        f"DROP TABLE old_{table}",
+    )
+
+
+_NUMBER = "bigint NOT NULL"
+_DAY, _HOUR = {"day": _NUMBER}, {"hour": _NUMBER}
+_MODEL, _PROVIDER = {"model": _TEXT}, {"provider": _TEXT}
+_INPUT = "uncached_input_tokens + cache_read_tokens + cache_write_tokens"
+
+
+def _tally(table: str, keys: dict[str, str], sums: str) -> str:
+    columns = ",\n  ".join(f'"{name}" {kind}' for name, kind in keys.items())
+    added = ",\n  ".join(f"{name} {_NUMBER}" for name in sums.split())
+    names = ", ".join(f'"{name}"' for name in keys)
+    return f"CREATE TABLE {table} (\n  {columns},\n  {added},\n  PRIMARY KEY ({names})\n)"
+
+
+_PRIVATE = {"private": "boolean NOT NULL"}
+
+_RANKINGS = (
+    "ALTER TABLE request_shapes ADD COLUMN private boolean NOT NULL DEFAULT false",
+    "ALTER TABLE request_facts ADD COLUMN tool_calls bigint NOT NULL DEFAULT 0",
+    "DROP VIEW requests",
+    """CREATE VIEW requests AS SELECT
+  f.id, f.time_us, s.key_id, s.app, f.session, f."user", s.kind, s.requested_model, s.model, s.provider,
+  s.stream, s.status, s.outcome, s.finish_reason, s.attempts, s.reasons,
+  f.uncached_input_tokens, f.cache_read_tokens, f.cache_write_tokens, f.output_tokens, f.reasoning_tokens,
+  s.price_id, f.cost_nano_usd, f.latency_us, f.ttft_us, s.estimated, f.tool_calls, s.private
+FROM request_facts AS f JOIN request_shapes AS s ON s.shape_id = f.shape_id""",
+    *_with_private("day_model", {**_DAY, **_MODEL}),
+    *_with_private("hour_model_provider", {**_HOUR, **_MODEL, **_PROVIDER}),
+    *_with_private("day_app_model", {**_DAY, "app": _TEXT, **_MODEL}),
+    *_with_private("day_key_model", {**_DAY, "key_id": _TEXT, **_MODEL}),
+    "CREATE INDEX day_key_model_by_key ON day_key_model (key_id, day)",
+    f"""CREATE TABLE day_model_provider (
+  day bigint NOT NULL,
+  model {_TEXT},
+  provider {_TEXT},
+  private boolean NOT NULL,
+  {_MEASURES.replace("ttft_requests", "tool_calls bigint NOT NULL, ttft_requests")},
+  PRIMARY KEY (day, model, provider, private)
+)""",
+    """INSERT INTO day_model_provider SELECT hour / 24, model, provider, private,
+  sum(requests), sum(errors), sum(uncached_input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+  sum(output_tokens), sum(reasoning_tokens), sum(cost_nano_usd), sum(latency_us), sum(ttft_us),
+  sum(tool_calls), sum(ttft_requests)
+FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
+    # What kind of work it was, of a sample of requests.
+    f"""CREATE TABLE labels (
+  time_us bigint NOT NULL,
+  id {_TEXT},
+  task {_TEXT},
+  language {_TEXT},
+  code {_TEXT},
+  weight bigint NOT NULL,
+  PRIMARY KEY (time_us, id)
+)""",
+    # See ``tallies``: which requests count in which of the next seven.
+    _tally("day_user_model", {**_DAY, "user": _TEXT, **_MODEL, **_PRIVATE}, "requests tokens cost_nano_usd"),
+    _tally(
+        "day_context_model", {**_DAY, "context": _TEXT, **_MODEL, **_PRIVATE}, "requests tokens cost_nano_usd"
+    ),
+    _tally(
+        "day_finish_model",
+        {**_DAY, "finish_reason": _TEXT, **_MODEL, **_PRIVATE},
+        "requests tokens tool_calls",
+    ),
+    _tally("day_attempt", {**_DAY, **_MODEL, **_PROVIDER}, "attempts failures"),
+    _tally("day_speed", {**_DAY, "kind": _TEXT, **_MODEL, **_PROVIDER, "bin": _NUMBER}, "requests"),
+    _tally(
+        "day_label",
+        {**_DAY, "kind": _TEXT, "label": _TEXT, **_MODEL, **_PRIVATE},
+        "samples requests tokens cost_nano_usd",
+    ),
+    _tally(
+        "week_session",
+        {"week": _NUMBER, "mix": _NUMBER, "session": _TEXT, "key_id": _TEXT, **_MODEL, **_PRIVATE},
+        "turns tokens cost_nano_usd first_us last_us",
+    ),
+    # What a plain sum tells of the requests that are there already.
+    f"""INSERT INTO day_user_model SELECT time_us / 86400000000, "user", model, false,
+  count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
+FROM requests WHERE "user" <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    f"""INSERT INTO day_context_model SELECT time_us / 86400000000,
+  CASE WHEN {_INPUT} <= 1000 THEN '1K' WHEN {_INPUT} <= 4000 THEN '4K' WHEN {_INPUT} <= 16000 THEN '16K'
+    WHEN {_INPUT} <= 64000 THEN '64K' WHEN {_INPUT} <= 128000 THEN '128K'
+    WHEN {_INPUT} <= 256000 THEN '256K' WHEN {_INPUT} <= 1000000 THEN '1M' ELSE '>1M' END,
+  model, false, count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
+FROM requests WHERE {_INPUT} > 0 GROUP BY 1, 2, 3""",  # noqa: S608
+    f"""INSERT INTO day_finish_model SELECT time_us / 86400000000, finish_reason, model, false,
+  count(*), sum({_INPUT} + output_tokens), 0
+FROM requests WHERE finish_reason <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    # What others have told of their traffic; a week's sum stands on its Monday, a month's on its first day.
+    f"""CREATE TABLE outside (
+  source {_TEXT},
+  span {_TEXT} CHECK (span IN ('day', 'week', 'month')),
+  day bigint NOT NULL,
+  model {_TEXT},
+  input_tokens bigint NOT NULL,
+  output_tokens bigint NOT NULL,
+  tokens bigint NOT NULL,
+  requests bigint NOT NULL,
+  filled boolean NOT NULL,
+  PRIMARY KEY (source, span, day, model)
+)""",
+)
+
 # Step n brings the schema from version n to n + 1 (``schema_version`` in ``meta``).
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE), _ROUTING)
+STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE), _ROUTING, _RANKINGS)

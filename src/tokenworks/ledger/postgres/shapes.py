@@ -16,7 +16,10 @@ from tokenworks.ledger.rollups import SHAPE
 
 MAX_NUMBERS = 50_000
 
-_TYPES = {"stream": "boolean", "estimated": "boolean", "status": "bigint", "attempts": "bigint"}
+_TYPES = {
+    **dict.fromkeys(("stream", "estimated", "private"), "boolean"),
+    **dict.fromkeys(("status", "attempts"), "bigint"),
+}
 _TEXT = "text"
 _FIND = "SELECT digest, shape_id FROM request_shapes WHERE digest = ANY (%s::bytea[])"
 _INSERT = (

@@ -1,0 +1,119 @@
+"""The roll-ups as rankings ask them: sums by some of a table's dimensions over days or hours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from tokenworks.errors import BadRequest
+from tokenworks.ledger.rollups import DAY_US, GRAINS, HOUR_US, MEASURES
+from tokenworks.ledger.tallies import MONDAY, TALLIES, WEEK_DAYS
+
+
+class Cube(NamedTuple):
+    """One table: its bucket of time, what it tells apart, and what it adds up."""
+
+    table: str
+    bucket: str  # "day" or "hour"
+    dimensions: tuple[str, ...]
+    measures: tuple[str, ...]
+
+    @property
+    def width_us(self) -> int:
+        """Of a bucket."""
+        return HOUR_US if self.bucket == "hour" else DAY_US
+
+
+class SessionRow(NamedTuple):
+    """What one session asked of one model in one week."""
+
+    session: str
+    key_id: str
+    model: str
+    turns: int  # requests
+    tokens: int
+    cost_nano_usd: int
+    first_us: int
+    last_us: int
+
+
+Where = Mapping[str, str | bool]
+_NAMES = {
+    "day_model": "model",
+    "day_model_provider": "provider",
+    "hour_model_provider": "hour",
+    "day_app_model": "app",
+    "day_key_model": "key",
+    "day_user_model": "user",
+    "day_context_model": "context",
+    "day_finish_model": "finish",
+    "day_attempt": "attempt",
+    "day_label": "label",
+    "day_speed": "speed",
+}
+CUBES: Mapping[str, Cube] = {
+    **{
+        _NAMES[grain.table]: Cube(grain.table, grain.bucket, grain.dimensions, tuple(MEASURES))
+        for grain in GRAINS
+    },
+    **{
+        _NAMES[tally.table]: Cube(tally.table, "day", tally.keys[1:], tally.sums)
+        for tally in TALLIES
+        if tally.table in _NAMES
+    },
+}
+SESSIONS = f"SELECT {', '.join(SessionRow._fields)} FROM week_session WHERE week = ?"  # noqa: S608
+MOST_LOOKED_AT = 200_000  # rows of a search; more would keep who asks, and the store, waiting
+SEARCHED = frozenset(
+    (
+        *("key_id", "app", "model", "requested_model", "provider", "outcome", "kind", "finish_reason"),
+        *("session", "user", "stream", "private"),
+    )
+)
+
+
+def cube(name: str) -> Cube:
+    """The cube of that name. Raises ``ValueError``."""
+    found = CUBES.get(name)
+    if found is None:
+        raise ValueError(f"no cube is called {name!r}; there are {', '.join(CUBES)}")
+    return found
+
+
+def query(
+    name: str, by: Sequence[str], since_us: int, until_us: int, where: Where | None, mark: str = "?"
+) -> tuple[str, list[int | str | bool]]:
+    """A statement giving ``by`` and the measures of cube ``name``, and its parameters.
+
+    ``by`` are dimensions, "day" or "week" (numbers since 1970). Bounds are rounded down to whole buckets.
+    ``mark`` is a parameter's. Raises ``ValueError`` for a dimension that the cube doesn't have: names in the
+    text are this package's own.
+    """
+    asked = cube(name)
+    times = {"day": f"{asked.bucket} / 24" if asked.bucket == "hour" else "day"}
+    times["week"] = f"({times['day']} + {MONDAY}) / {WEEK_DAYS}"
+    for each in (*by, *(where or ())):
+        if each not in asked.dimensions and (each not in times or each in (where or ())):
+            known = ", ".join((*asked.dimensions, *times))
+            raise ValueError(f"cube {name!r} can't tell {each!r} apart; it knows {known}")
+    groups = [times.get(each, f'"{each}"') for each in by]
+    sums = ", ".join(f"CAST(sum({each}) AS bigint)" for each in asked.measures)
+    conditions = "".join(f' AND "{each}" = {mark}' for each in where or ())
+    sql = (
+        f"SELECT {', '.join((*groups, sums))} FROM {asked.table}"  # noqa: S608
+        f" WHERE {asked.bucket} >= {mark} AND {asked.bucket} < {mark}{conditions}"
+    )
+    sql += f" GROUP BY {', '.join(map(str, range(1, len(groups) + 1)))}" if groups else " HAVING count(*) > 0"
+    bounds = [since_us // asked.width_us, until_us // asked.width_us]
+    return sql, [*bounds, *(where or {}).values()]
+
+
+def filters(where: Where | None, mark: str = "?") -> tuple[str, list[str | bool]]:
+    """Conditions on rows of ``requests``, each with "AND" before it, and their parameters.
+
+    Raises ``BadRequest`` for a field that can't be searched.
+    """
+    for name in where or ():
+        if name not in SEARCHED:
+            raise BadRequest(f"requests can't be searched by {name!r}; by {', '.join(sorted(SEARCHED))}")
+    return "".join(f' AND "{name}" = {mark}' for name in where or ()), list((where or {}).values())
