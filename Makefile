@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test bench lint clean
+.PHONY: serve test bench lint clean chromium
 .DEFAULT_GOAL := serve
 
 # The model goes into the home folder that the server will use.
@@ -17,7 +17,7 @@ serve: $(VENV)/.local
 	  echo "make: no model was added, the server starts without; later: $(BIN)/tokenworks model add smollm2 --home $$home" >&2
 	@exec $(BIN)/tokenworks serve $(ARGS)
 
-test: lint $(VENV)/.model $(VENV)/.openrouter-0.11
+test: lint $(VENV)/.model $(VENV)/.openrouter-0.11 chromium
 	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.dev
@@ -70,6 +70,15 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python $(VENV)/.openmp
 $(VENV)/.model: | $(VENV)/.dev
 	$(BIN)/tokenworks model add smollm2 --home $(VENV)/home
 	@touch $@
+
+# Pages are tested in a real browser. Who may install it gets it; elsewhere those tests are skipped and say so.
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    echo "make: installing Debian's Chromium for the tests of pages"; \
+	    { apt-get update -q && apt-get install -y -q --no-install-recommends chromium; } >$(VENV)/chromium.log 2>&1 \
+	      || echo "make: Chromium can't be installed, see $(VENV)/chromium.log; tests of pages are skipped" >&2; \
+	  else echo "make: no Chromium, tests of pages are skipped; on Debian: apt-get install chromium" >&2; fi; }
 
 # The older generation of one SDK beside the newer: it can't be installed into the same environment.
 $(VENV)/.openrouter-0.11: | $(VENV)/.dev

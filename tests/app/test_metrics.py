@@ -13,7 +13,16 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from serving import acme, chat, serving
 
-from tokenworks.app.metrics import DURATION_S, FIRST_TOKEN_S, MAX_SERIES, TOKEN_CLASSES, Metrics
+from tokenworks.app.metrics import (
+    DURATION_S,
+    FIRST_TOKEN_S,
+    MAX_FAILURES,
+    MAX_SERIES,
+    TOKEN_CLASSES,
+    Metrics,
+    failures,
+)
+from tokenworks.ledger import decided
 from tokenworks.ledger.record import Record
 from tokenworks.providers.scripted import Reply, Script, Tokens, running
 from tokenworks.routing.drift import Alarm
@@ -72,6 +81,12 @@ def test_names_and_types(metrics: Metrics) -> None:
         "tokenworks_refused_requests": "counter",
         INFLIGHT: "gauge",
         "tokenworks_route_drift": "gauge",
+        "tokenworks_tool_calls": "counter",
+        "tokenworks_auto_requests": "counter",
+        "tokenworks_auto_cost_usd": "counter",
+        "tokenworks_auto_always_strong_usd": "counter",
+        "tokenworks_endpoint_failures": "counter",
+        "tokenworks_spans": "counter",
     }
     assert all(family.documentation for family in found.values())
 
@@ -220,3 +235,67 @@ def test_made_up_model_names_do_not_grow_the_page_without_end(metrics: Metrics) 
     text = shown(metrics)
     assert text.count("tokenworks_requests_total{") <= MAX_SERIES + 1
     assert 'gen_ai_response_model="other"' in text
+
+
+def test_tool_calls_are_counted(metrics: Metrics) -> None:
+    metrics.observe([record(tool_calls=2), record(1, tool_calls=3), record(2, model="acme/slow")])
+    text = shown(metrics)
+    assert samples(text, "tokenworks_tool_calls_total", gen_ai_response_model="acme/fast") == [5.0]
+    assert samples(text, "tokenworks_tool_calls_total", gen_ai_response_model="acme/slow") == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "found"),
+    [
+        ("", ()),
+        ("acme:429", (("acme", "429"),)),
+        ("acme/fp8:timeout beta:connect", (("acme", "timeout"), ("beta", "connect"))),
+        ("plan:dry acme:500", (("acme", "500"),)),  # what the plan said is no attempt
+        ("acme:slow beta:hedge beta:garbage", (("beta", "garbage"),)),  # nor is a second one beside it
+        ("garbled", ()),
+    ],
+)
+def test_failures_are_read_from_reasons(reasons: str, found: tuple[tuple[str, str], ...]) -> None:
+    assert failures(reasons) == found
+
+
+def test_failures_are_counted_by_provider_and_bounded(metrics: Metrics) -> None:
+    metrics.observe([record(n, reasons="acme:429 beta:500") for n in range(3)])
+    name = "tokenworks_endpoint_failures_total"
+    assert samples(shown(metrics), name, gen_ai_provider_name="acme", met="429") == [3.0]
+    assert samples(shown(metrics), name, gen_ai_provider_name="beta", met="500") == [3.0]
+    metrics.observe([record(n, reasons=f"acme:{n}") for n in range(1000, 1000 + 2 * MAX_FAILURES)])
+    text = shown(metrics)
+    assert text.count(f"{name}{{") == MAX_FAILURES + 1
+    assert sum(samples(text, name)) == 6 + 2 * MAX_FAILURES
+
+
+def test_what_auto_cost_and_would_have_cost(metrics: Metrics) -> None:
+    def decision(path: str, cost: int, strong: int) -> bytes:
+        return decided.encode(decided.Decided("math", path, "acme/strong", 1.0, cost, strong, b"{}"))
+
+    metrics.observe(
+        [
+            record(1, decision=decision("direct", 10**9, 4 * 10**9)),
+            record(2, decision=decision("direct", 10**9, 0)),
+            record(3, decision=decision("cascade", 5 * 10**9, 3 * 10**9)),  # cost more than it saved
+            record(4, decision=b"\xc1"),  # no decision at all
+            record(5),
+        ]
+    )
+    text = shown(metrics)
+    assert samples(text, "tokenworks_auto_requests_total", path="direct") == [2.0]
+    assert samples(text, "tokenworks_auto_cost_usd_total", path="direct") == [2.0]
+    assert samples(text, "tokenworks_auto_always_strong_usd_total", path="direct") == [4.0]
+    assert samples(text, "tokenworks_auto_always_strong_usd_total", path="cascade") == [3.0]
+    assert len(samples(text, "tokenworks_auto_requests_total")) == 2
+
+
+def test_spans_are_shown_where_there_are_any(metrics: Metrics) -> None:
+    assert "result=" not in shown(metrics)
+    metrics.traced(7, 2)
+    assert samples(shown(metrics), "tokenworks_spans_total", result="sent") == [7.0]
+    first = metrics.path.stat().st_ino
+    metrics.traced(7, 2)
+    assert samples(shown(metrics), "tokenworks_spans_total", result="dropped") == [2.0]
+    assert metrics.path.stat().st_ino == first

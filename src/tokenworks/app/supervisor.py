@@ -17,18 +17,21 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from tokenworks.app.caretaker import Caretaker
 from tokenworks.app.handover import Birth, Channel, Message, pack
 from tokenworks.app.metrics import Metrics
+from tokenworks.app.tracing import tracing
 from tokenworks.config.settings import ServerSettings, Settings
 from tokenworks.engines.manager import EngineManager, EngineState
 from tokenworks.errors import ConfigError
+from tokenworks.ledger import pulse
 from tokenworks.ledger.drainer import Drainer
 from tokenworks.ledger.gateway_id import gateway_id
+from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import open_store
 
 log = logging.getLogger(__name__)
@@ -156,7 +159,9 @@ class Supervisor:
         self.gateway_id = gateway_id(settings.journal_dir)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
         self.metrics = Metrics(settings.home / "run" / "metrics.prom")
-        self.drainer = Drainer(settings.journal_dir, self.store, self.metrics.observe)
+        self.beat = pulse.Beat(settings.rankings.timezone)
+        self.tracing = tracing(settings.observability, self.gateway_id)
+        self.drainer = Drainer(settings.journal_dir, self.store, self._stored)
 
     @property
     def url(self) -> str:
@@ -173,6 +178,7 @@ class Supervisor:
             loop.add_signal_handler(number, self.stopping.set)
         self.settings.journal_dir.mkdir(mode=0o700, exist_ok=True)
         self.store.migrate()
+        self.beat.begin(self.store, time.time_ns() // 1000)
         self.drainer.recover()
         draining = threading.Event()
         drainer = threading.Thread(
@@ -207,8 +213,11 @@ class Supervisor:
             await asyncio.to_thread(drainer.join)
             self.drainer.recover()
             metrics.cancel()
+            if self.tracing is not None:
+                await asyncio.to_thread(self.tracing.close)
             self._write_metrics_now()
             self._state_file.unlink(missing_ok=True)
+            pulse.path(self.settings.home).unlink(missing_ok=True)
             self.store.close()
         return status
 
@@ -307,14 +316,25 @@ class Supervisor:
 
     # --- metrics ------------------------------------------------------------------------------
 
+    def _stored(self, records: Sequence[Record]) -> None:
+        """Called in the drainer's thread."""
+        self.metrics.observe(records)
+        self.beat.observe(records)
+        if self.tracing is not None:
+            self.tracing.observe(records)
+
     async def _write_metrics(self) -> None:
         while True:
             await asyncio.sleep(METRICS_EVERY_S)
             self._write_metrics_now()
 
     def _write_metrics_now(self) -> None:
+        inflight = sum(w.inflight for w in self.workers.values())
+        if self.tracing is not None:
+            self.metrics.traced(self.tracing.sent, self.tracing.dropped)
         try:
-            self.metrics.write(sum(w.inflight for w in self.workers.values()))
+            self.metrics.write(inflight)
+            pulse.write(self.settings.home, self.beat.pulse(inflight, time.time_ns() // 1000))
         except OSError as error:  # a full disk must not end the server
             log.error("metrics: %s", error)
 

@@ -174,6 +174,17 @@ def _base_url(value: object) -> str | None:
     return None
 
 
+def _otlp_endpoint(value: object) -> str | None:
+    complaint = _base_url(value) if value else None
+    if complaint is None:
+        return None
+    if "user name" in complaint:
+        return "must not carry a user name or password; use otlp_headers"
+    if "query" in complaint:
+        return "must not carry a query or fragment"
+    return 'must be a URL such as "http://127.0.0.1:4318"'
+
+
 def _wire(value: object) -> str | None:
     return None if value in WIRES else "must be one of " + ", ".join(f'"{wire}"' for wire in WIRES)
 
@@ -272,9 +283,9 @@ _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
     LedgerSettings: {"store": _store},
     RankingsSettings: {"timezone": _timezone},
     ObservabilitySettings: {
-        "otlp_endpoint": lambda value: _base_url(value) if value else None,
-        "otlp_headers": lambda value: _headers(value),
-        "service_name": lambda value: _identifier(value),
+        "otlp_endpoint": _otlp_endpoint,
+        "otlp_headers": _headers,
+        "service_name": _identifier,
     },
     AutoSettings: {"models": _globs, "exclude": _globs, "strong": _one_model},
     ProviderSettings: {

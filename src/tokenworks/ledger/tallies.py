@@ -90,7 +90,10 @@ def context_of(input_tokens: int) -> str:
 def bin_of(kind: str, value: float) -> int:
     """The bin of a time to first token in seconds, or of a speed in tokens per second."""
     least = _TTFT_LEAST_S if kind == TTFT else _RATE_LEAST
-    return 0 if value <= least else min(int(BINS_PER_DOUBLING * math.log2(value / least)), MAX_BIN)
+    if value <= least:
+        return 0
+    number = int(BINS_PER_DOUBLING * math.log2(value / least))
+    return number if number < MAX_BIN else MAX_BIN
 
 
 def value_of(kind: str, number: int) -> tuple[float, float]:

@@ -1,0 +1,137 @@
+"""A real browser for tests: Debian's Chromium driven by Playwright, which sees every complaint and request.
+
+Pictures are kept under ``TOKENWORKS_SHOTS`` (default ``test-output/screenshots`` beside the tests' folder).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, Request, Route, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "tests" / "vendor" / "axe" / "axe.min.js"
+SHOTS = Path(os.environ.get("TOKENWORKS_SHOTS") or ROOT / "test-output" / "screenshots")
+NARROW, WIDE = (360, 780), (1440, 900)
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
+)
+SERIOUS = ("serious", "critical")
+
+
+def chromium() -> str:
+    """The program. Skips the test where there is none."""
+    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no Chromium to test pages with; on Debian: apt-get install chromium")
+    return found
+
+
+class Watched:
+    """One browser context, and what went wrong in it."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.context, self.origin = context, origin
+        self.complaints: list[str] = []  # errors on the console and in scripts
+        self.strayed: list[str] = []  # requests to anywhere else
+        self.failed: list[str] = []  # answers of 5xx, and requests that came to nothing
+        context.route("**/*", self._pass)
+        context.on("page", self._watch)
+
+    def page(self) -> Page:
+        """A new tab."""
+        return self.context.new_page()
+
+    def check(self) -> None:
+        """Nothing went wrong so far."""
+        assert not self.strayed, f"requests that leave the machine: {self.strayed}"
+        assert not self.complaints, f"the browser complains: {self.complaints}"
+        assert not self.failed, f"failed requests: {self.failed}"
+
+    def _pass(self, route: Route) -> None:
+        url = route.request.url
+        if urlsplit(url).netloc == urlsplit(self.origin).netloc or url.startswith(("data:", "blob:")):
+            route.continue_()
+        else:
+            self.strayed.append(url)
+            route.abort()
+
+    def _watch(self, page: Page) -> None:
+        page.on(
+            "console",
+            lambda said: self.complaints.append(f"{page.url}: {said.text}") if said.type == "error" else None,
+        )
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on(
+            "response",
+            lambda answer: (
+                self.failed.append(f"{answer.status} {answer.url}") if answer.status >= 500 else None
+            ),
+        )
+        page.on("requestfailed", self._fail)
+
+    def _fail(self, request: Request) -> None:
+        # A page that is left ends what it still waits for, its live part among them.
+        if "ERR_ABORTED" not in (request.failure or ""):
+            self.failed.append(f"{request.url}: {request.failure}")
+
+
+@contextmanager
+def browser(origin: str, **options: Any) -> Iterator[Watched]:
+    """A fresh browser that may ask ``origin`` alone; ``options`` are those of a Playwright context."""
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS], headless=True)
+        try:
+            context = program.new_context(base_url=origin, **options)
+            yield Watched(context, origin)
+        finally:
+            program.close()
+
+
+def faults(page: Page) -> list[str]:
+    """What axe-core finds seriously wrong with the page as it stands, one line each."""
+    # The page's policy lets no script in but its own; the browser's own channel is not the page's.
+    page.evaluate(AXE.read_text())
+    found: dict[str, Any] = page.evaluate(
+        "async () => await axe.run(document, {resultTypes: ['violations']})"
+    )
+    return [
+        f"{each['id']} ({each['impact']}): {json.dumps(each['nodes'][0]['html'])[:200]}"
+        for each in found["violations"]
+        if each["impact"] in SERIOUS
+    ]
+
+
+def shoot(page: Page, name: str, size: tuple[int, int]) -> Path:
+    """A picture of the whole page at ``size``."""
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    file = SHOTS / f"{name}-{size[0]}.png"
+    page.screenshot(path=file, full_page=True)
+    return file
+
+
+def spills(page: Page) -> list[str]:
+    """Elements that reach beyond the window's right edge and can't be scrolled inside their own part."""
+    return page.evaluate(
+        """() => {
+          const wide = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= wide) return [];
+          const kept = (e) => { for (let p = e.parentElement; p; p = p.parentElement) {
+              const o = getComputedStyle(p).overflowX;
+              if (o === 'auto' || o === 'scroll' || o === 'hidden') return true; } return false; };
+          return [...document.querySelectorAll('body *')].filter(
+              (e) => e.getBoundingClientRect().right > wide + 1 && !kept(e)).slice(0, 5).map(
+              (e) => e.outerHTML.slice(0, 120));
+        }"""
+    )
