@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,6 +72,7 @@ class History:
         self.by_day = np.maximum(1, growth / growth.sum() * shape.requests).astype(np.int64)
         self.first_day = LAST_DAY - shape.days + 1
         self.drift = np.zeros(shape.models)
+        self.weeks: dict[tuple[int, str, str], tuple[int, int, int]] = {}
 
     def counts(self, day: int) -> np.ndarray:
         """Requests to each model on the day with this number, of those that are made."""
@@ -107,6 +108,7 @@ class History:
             day = self.first_day + number
             counts = self.counts(number)
             yield from self._day(day, counts, newest=number >= self.shape.days - SPEED_DAYS)
+        yield "week_share", self._shares()
         last = week_of(LAST_DAY)
         for week in range(last - SESSION_WEEKS + 1, last + 1):
             yield "week_session", self._sessions(week)
@@ -118,6 +120,9 @@ class History:
         yield "day_model_provider", _named(day, names, parts)
         whole = parts.reshape(len(self.models), self.shape.providers, -1).sum(axis=1)
         yield "day_model", _named(day, [(model,) for model in self.models], whole)
+        for (model, provider), sums in zip(names, parts.tolist(), strict=True):
+            self._share(day, "model", model, sums)
+            self._share(day, "provider", provider, sums)
         for hour in range(24):
             yield "hour_model_provider", _named(day * 24 + hour, names, parts // 24)
         for table, groups, few in (
@@ -128,7 +133,11 @@ class History:
         short = [(model, whole[at]) for at, model in enumerate(self.models)]
         for table, labels in (("day_context_model", CONTEXT_NAMES), ("day_finish_model", FINISHES)):
             yield table, _split(day, labels, short, cost=table == "day_context_model")
-        yield "day_label", _labels(day, short[:60])
+        labels = list(_labels(day, short[:60]))
+        for _, kind, label, *_, requests, tokens, cost in labels:
+            if kind == "task":
+                self._share(day, "task", str(label), (requests, tokens, cost), labelled=True)
+        yield "day_label", labels
         yield (
             "day_attempt",
             ((day, *name, int(row[0]), int(row[1])) for name, row in zip(names, parts, strict=True)),
@@ -136,12 +145,24 @@ class History:
         if newest:
             yield "day_speed", self._speeds(day, names, parts)
 
+    def _share(self, day: int, kind: str, name: str, sums: Sequence[int], labelled: bool = False) -> None:
+        key = (week_of(day), kind, name)
+        old = self.weeks.get(key, (0, 0, 0))
+        read, written, cost = (sums[2] + sums[3], sums[5], sums[7]) if not labelled else (sums[1], 0, sums[2])
+        self.weeks[key] = (old[0] + sums[0], old[1] + read + written, old[2] + cost)
+
+    def _shares(self) -> Rows:
+        for (week, kind, name), sums in self.weeks.items():
+            yield (week, kind, name, False, *sums)
+
     def _groups(self, day: int, table: str, groups: int, few: int, whole: np.ndarray) -> Rows:
         prefix = "app" if "app" in table else "k_"
         for group, share in enumerate(_zipf(groups)):
             for at in {(group * 7 + n * n) % len(self.models) for n in range(few)}:
                 sums = (whole[at] * share).astype(np.int64).tolist()
                 if sums[0]:
+                    if prefix == "app":
+                        self._share(day, "app", f"app{group}", sums)
                     yield (day, f"{prefix}{group}", self.models[at], False, *sums)
 
     def _speeds(self, day: int, names: list[tuple[str, str]], parts: np.ndarray) -> Rows:

@@ -46,6 +46,14 @@ def statements() -> dict[str, str]:
         f"count(*), sum({TOTAL}), sum(tool_calls)",
         "finish_reason <> ''",
     )
+    week = f"(time_us / {DAY_US} + 3) / 7"
+    parts = [_grouped([week, f"'{kind}'", kind, "private"], spent) for kind in ("model", "provider", "app")]
+    labelled = (
+        f"SELECT (r.time_us / {DAY_US} + 3) / 7, 'task', l.task, r.private, sum(l.weight),"
+        f" sum(l.weight * ({TOTAL})), sum(l.weight * r.cost_nano_usd) FROM requests AS r JOIN labels AS l"
+        " ON l.time_us = r.time_us AND l.id = r.id WHERE l.task <> '' GROUP BY 1, 2, 3, 4"
+    )
+    found["week_share"] = " UNION ALL ".join((*parts, labelled))
     return found
 
 

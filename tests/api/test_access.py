@@ -39,6 +39,9 @@ MEMBERS = {
     "/responses/{response_id}/input_items",
     "/queued",
     "/queued/{queued_id}",
+    "/rankings",
+    "/rankings/{view}",
+    "/rankings/{view}/chart",
 }
 # Administrative, and a manager's too, within its team: tests/api/test_reach.py and those of each file.
 MANAGERS = {

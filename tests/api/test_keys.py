@@ -377,7 +377,9 @@ async def test_rules_are_merged(called: Called) -> None:
         ({"max_input_tokens": 9}, {**rules, "max_input_tokens": 9}),
         ({"models": None, "max_input_tokens": None}, {"loops": rules["loops"]}),
         ({"loops": {"iterations": None}}, {"loops": {"repeats": 3}}),
-        ({"loops": None}, {}),
+        ({"loops": None, "private": True}, {"private": True}),
+        ({"private": False}, {"private": False}),
+        ({"private": None}, {}),
     ):
         answer = await client.patch(url, headers=admin, json={"rules": change})
         assert answer.json()["data"]["rules"] == expected, change

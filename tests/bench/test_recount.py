@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_true_roll_ups_are_found_true(file: Path) -> None:
     found = check_sqlite(file)
-    assert len(found) == 12
+    assert len(found) == 13
     assert all(rows > 0 and differ == 0 for rows, differ in found.values()), found
 
 
@@ -32,6 +32,7 @@ def test_true_roll_ups_are_found_true(file: Path) -> None:
         ("day_speed", "UPDATE day_speed SET requests = requests + 1 WHERE rowid_is_first"),
         ("week_session", "UPDATE week_session SET last_us = last_us + 1 WHERE rowid_is_first"),
         ("day_label", "DELETE FROM day_label WHERE rowid_is_first"),
+        ("week_share", "UPDATE week_share SET tokens = tokens + 1 WHERE rowid_is_first"),
         ("day_attempt", "UPDATE day_attempt SET failures = failures + 1 WHERE rowid_is_first"),
     ],
 )

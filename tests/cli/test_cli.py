@@ -54,6 +54,7 @@ ALL = [
     *(f"team {name}" for name in ("create", "list", "update", "remove", "add-key", "remove-key")),
     *(f"budget {name}" for name in ("add", "list", "set", "remove", "refund", "leases", "release")),
     *(f"plan {name}" for name in ("create", "list", "show", "assign", "unassign", "remove", "wallet")),
+    *(f"rankings {name}" for name in ("forget", "import", "report", "sources")),
     *("plan simulate", "session stop", "session resume", "session list"),
     *("fair-use list", "fair-use lift", "fair-use act"),
     *("provider list", "provider key list", "provider key add", "provider key remove"),

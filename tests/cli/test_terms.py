@@ -54,6 +54,8 @@ def test_limits() -> None:
         (("--max-price", "none"), {"max_input_mtok": None, "max_output_mtok": None}),
         (("--max-session-time", "2h"), {"loops": {"wall_clock_s": 7200.0}}),
         (("--max-session-spend", "none"), {"loops": {"spend_usd": None}}),
+        (("--private",), {"private": True}),
+        (("--no-private", "--capture"), {"private": False, "capture": True}),
     ],
 )
 def test_rules(arguments: tuple[str, ...], rules: dict[str, Any]) -> None:

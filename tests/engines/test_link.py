@@ -20,6 +20,7 @@ def test_waiters_are_woken_by_ready_and_by_failed_only() -> None:
     link.when_ready("b", heard.append)
     link.update(EngineState("b", "failed", reason="no"))
     assert heard[1].reason == "no"
+    assert {state.name: state.state for state in link.states()} == {"a": "ready", "b": "failed"}
 
 
 def test_who_left_is_not_called() -> None:

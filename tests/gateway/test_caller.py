@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tokenworks.errors import BadRequest
-from tokenworks.gateway.caller import MAX_LABEL, Caller, label
+from tokenworks.gateway.caller import MAX_LABEL, Caller, label, trace_of
 from tokenworks.plans.keys import Key
 from tokenworks.routing.knobs import NOTHING
 
@@ -50,3 +50,29 @@ def test_wishes_that_make_no_sense(header: bytes) -> None:
 def test_an_impossible_ttl(ttl: bytes) -> None:
     with pytest.raises(BadRequest, match="86400"):
         Caller(KEY, {b"x-openrouter-cache": b"true", b"x-openrouter-cache-ttl": ttl})
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (TRACE, TRACE),
+        (f" {TRACE} ", TRACE),
+        (TRACE.replace("00-4b", "cc-4b") + "-what-comes-later", TRACE.replace("00-4b", "cc-4b")),
+        (TRACE + "-more", ""),  # version 00 has nothing more
+        (TRACE.replace("00-4b", "cc-4b") + "more", ""),
+        (TRACE.replace("00-4b", "ff-4b"), ""),
+        (TRACE.upper(), ""),
+        ("00-" + "0" * 32 + "-00f067aa0ba902b7-01", ""),
+        ("00-4bf92f3577b34da6a3ce929d0e0e4736-" + "0" * 16 + "-01", ""),
+        (TRACE[:-1], ""),
+        (f"{TRACE},{TRACE}", ""),
+        ("", ""),
+        ("junk\xff", ""),
+    ],
+)
+def test_traces(given: str, told: str) -> None:
+    assert trace_of({b"traceparent": given.encode("latin-1")}) == told
+    assert trace_of({}) == Caller(KEY, {b"traceparent": TRACE.encode()}).traceparent == ""

@@ -31,7 +31,7 @@ from choosing_models import (
     settled,
 )
 from doorway import Door
-from limiting import limit, subscribe
+from limiting import limit, rule, subscribe
 from queueing import one_credit, queued_row
 
 from tokenworks.config.settings import LimitSettings, ServerSettings
@@ -93,6 +93,17 @@ async def test_two_that_agree_are_served_and_paid_together(tmp_path: Path, more:
         line = answer.headers["x-tokenworks-decision"]
         assert line.isascii() and f"models={CHEAP}>{OTHER};" in line and "right=0.99" in line
         assert all("cascade" not in each.body and "models" not in each.body for each in upstream.requests)
+
+
+async def test_what_a_request_is_stands_in_the_records_of_all_its_models(tmp_path: Path) -> None:
+    async with auto_door(tmp_path) as (door, _):
+        rule(door.store, door.key_id, private=True)
+        door.book.reload_if_changed()
+        door.limits.keys_changed()
+        assert (await door.post(ask())).status_code == 200
+        first, second = settled(door, "ok", "ok")
+        assert first.private and second.private
+        assert first.labels and first.labels == second.labels
 
 
 @pytest.mark.parametrize("more", [{}, BUFFER], ids=["whole", "stream"])

@@ -6,7 +6,20 @@ from tokenworks.ledger.cubes import CUBES, cube, filters, query
 
 def test_every_cube_knows_its_dimensions() -> None:
     assert set(CUBES) == {
-        *("model", "provider", "hour", "app", "key", "user", "context", "finish", "attempt", "label", "speed")
+        *(
+            "model",
+            "provider",
+            "hour",
+            "app",
+            "key",
+            "user",
+            "context",
+            "finish",
+            "attempt",
+            "label",
+            "speed",
+            "share",
+        )
     }
     assert CUBES["provider"].dimensions == ("model", "provider", "private")
     assert CUBES["label"].measures == ("samples", "requests", "tokens", "cost_nano_usd")
@@ -31,6 +44,9 @@ def test_values_are_parameters_and_bounds_whole_buckets() -> None:
     )
     assert parameters == [1, 2, False]
     assert "(day + 3) / 7" in sql
+    assert query("share", ["week", "name"], 0, 8 * 86_400_000_000, {"kind": "app"})[1] == [0, 1, "app"]
+    with pytest.raises(ValueError, match="can't tell"):
+        query("share", ["day"], 0, 1, None)
     assert query("hour", ["day"], 3_600_000_000, 7_200_000_000, None)[1] == [1, 2]
     assert "%s" in query("model", [], 0, 1, None, "%s")[0]
 

@@ -221,6 +221,10 @@ def test_rankings_begin_with_what_is_there(tmp_path: Path) -> None:
         (0, "beta"): (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1),
         (1, "acme"): (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1),
     }
+    assert sorted(store.cube("share", ["kind", "name"], 0, 2**60)) == [
+        ("provider", "acme", 3, 42, 21),
+        ("provider", "beta", 1, 14, 7),
+    ]
     assert store.key_usage("k_1").output_tokens == 5
     assert [(r.id, r.tool_calls, r.private) for r in store.search(0, 2**60)] == [
         ("b", 0, False),

@@ -54,6 +54,16 @@ def endpoint(model: str = "acme/fast", provider: str = "acme", **price: Any) -> 
 
 
 @pytest.mark.parametrize(
+    ("key", "team", "private"),
+    [(None, None, False), (True, None, True), (None, True, True), (False, True, True), (False, None, False)],
+)
+def test_private_is_what_key_or_team_calls_private(
+    key: bool | None, team: bool | None, private: bool
+) -> None:
+    assert allowance(None, Rules(private=key), Rules(private=team)).private is private
+
+
+@pytest.mark.parametrize(
     ("rules", "let_in", "kept_out"),
     [
         ({"models": ("acme/*", "!acme/dear")}, endpoint(), endpoint("acme/dear")),

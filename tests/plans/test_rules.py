@@ -16,6 +16,7 @@ FULL = Rules(
     max_output_tokens=100,
     max_input_mtok=1.5,
     max_output_mtok=0.0,
+    private=True,
     loops=LoopRules(iterations=30, spend_usd=0.5, wall_clock_s=60.0, repeats=5, stale_turns=10),
 )
 
@@ -28,6 +29,7 @@ def test_they_are_read_as_they_were_written(rules: Rules) -> None:
 def test_no_rules_are_no_text() -> None:
     assert write(NO_RULES) == write(Rules()) == "" and read("") is NO_RULES
     assert write(Rules(models=("a",))) == '{"models":["a"]}'
+    assert write(Rules(private=False)) == '{"private":false}', "said, and not the same as nothing"
 
 
 @pytest.mark.parametrize(

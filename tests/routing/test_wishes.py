@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenworks.errors import BadRequest
-from tokenworks.routing.wishes import NONE, Cutoffs, MaxPrice, Wishes, read
+from tokenworks.routing.wishes import NONE, Cutoffs, MaxPrice, Wishes, read, retains_nothing
 
 
 def wished(**fields: Any) -> Wishes:
@@ -110,6 +110,24 @@ def test_the_wrong_form_is_refused_in_one_line(data: bytes) -> None:
         read(msgspec.Raw(data))
     assert "\n" not in caught.value.message
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'{"zdr":true}', True),
+        (b'{"order":["a"],"zdr":true,"sort":5}', True),
+        (b'{"zdr":false}', False),
+        (b'{"zdr":1}', False),
+        (b'{"data_collection":"deny"}', False),
+        (b"{}", False),
+        (b"null", False),
+        (b"[1]", False),
+        (b'"\\ud800"', False),
+    ],
+)
+def test_who_wants_nothing_retained(data: bytes, told: bool) -> None:
+    assert retains_nothing(msgspec.Raw(data)) is told
 
 
 @given(

@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Request, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "tests" / "vendor" / "axe" / "axe.min.js"
@@ -26,6 +26,8 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
 )
+# Charts follow the window's size with the next frames.
+DRAWN = "async () => { for (let at = 0; at < 4; at++) await new Promise(requestAnimationFrame); }"
 SERIOUS = ("serious", "critical")
 
 
@@ -45,6 +47,8 @@ class Watched:
         self.complaints: list[str] = []  # errors on the console and in scripts
         self.strayed: list[str] = []  # requests to anywhere else
         self.failed: list[str] = []  # answers of 5xx, and requests that came to nothing
+        self._expected = ""
+        self.dialogs: list[str] = []  # what a script made pop up
         context.route("**/*", self._pass)
         context.on("page", self._watch)
 
@@ -52,11 +56,26 @@ class Watched:
         """A new tab."""
         return self.context.new_page()
 
+    def expect(self, status: str) -> None:
+        """Until the next check the browser may say that it was answered with this status, such as "404"."""
+        self._expected = status
+
     def check(self) -> None:
-        """Nothing went wrong so far."""
-        assert not self.strayed, f"requests that leave the machine: {self.strayed}"
-        assert not self.complaints, f"the browser complains: {self.complaints}"
-        assert not self.failed, f"failed requests: {self.failed}"
+        """Nothing went wrong since the last check."""
+        wrong = {
+            "requests that leave the machine": self.strayed,
+            "the browser complains": self.complaints,
+            "failed requests": self.failed,
+            "dialogs": self.dialogs,
+        }
+        if self._expected:  # the browser itself tells of every answer that is no success
+            told = f"status of {self._expected} "
+            self.complaints[:] = [line for line in self.complaints if told not in line]
+            self._expected = ""
+        found = {name: [*lines] for name, lines in wrong.items() if lines}
+        for lines in wrong.values():
+            lines.clear()
+        assert not found, found
 
     def _pass(self, route: Route) -> None:
         url = route.request.url
@@ -79,6 +98,11 @@ class Watched:
             ),
         )
         page.on("requestfailed", self._fail)
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def _fail(self, request: Request) -> None:
         # A page that is left ends what it still waits for, its live part among them.
@@ -87,23 +111,40 @@ class Watched:
 
 
 @contextmanager
-def browser(origin: str, **options: Any) -> Iterator[Watched]:
-    """A fresh browser that may ask ``origin`` alone; ``options`` are those of a Playwright context."""
+def chromium_running() -> Iterator[Browser]:
+    """The program, without a window. While it runs no event loop can be started in this thread."""
     with sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS], headless=True)
         try:
-            context = program.new_context(base_url=origin, **options)
-            yield Watched(context, origin)
+            yield program
         finally:
             program.close()
 
 
-def faults(page: Page) -> list[str]:
-    """What axe-core finds seriously wrong with the page as it stands, one line each."""
+@contextmanager
+def browser(program: Browser, origin: str, **options: Any) -> Iterator[Watched]:
+    """A browser without cookies that may ask ``origin`` alone; ``options`` are those of a Playwright context."""
+    # nothing moves, so that what is looked at has arrived
+    context = program.new_context(base_url=origin, reduced_motion="reduce", **options)
+    context.set_default_timeout(15_000)
+    try:
+        yield Watched(context, origin)
+    finally:
+        context.close()
+
+
+# What may differ where the same page is only drawn in other colours or at another width.
+OF_LOOKS = ("color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size")
+
+
+def faults(page: Page, *, only: Sequence[str] = ()) -> list[str]:
+    """What axe-core finds seriously wrong with the page as it stands, one line each; by all its rules or ``only``."""
     # The page's policy lets no script in but its own; the browser's own channel is not the page's.
-    page.evaluate(AXE.read_text())
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
-        "async () => await axe.run(document, {resultTypes: ['violations']})"
+        "async (only) => await axe.run(document, {resultTypes: ['violations'], ...(only.length && {runOnly: only})})",
+        [*only],
     )
     return [
         f"{each['id']} ({each['impact']}): {json.dumps(each['nodes'][0]['html'])[:200]}"
@@ -115,6 +156,7 @@ def faults(page: Page) -> list[str]:
 def shoot(page: Page, name: str, size: tuple[int, int]) -> Path:
     """A picture of the whole page at ``size``."""
     page.set_viewport_size({"width": size[0], "height": size[1]})
+    page.evaluate(DRAWN)
     SHOTS.mkdir(parents=True, exist_ok=True)
     file = SHOTS / f"{name}-{size[0]}.png"
     page.screenshot(path=file, full_page=True)

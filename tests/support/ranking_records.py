@@ -71,6 +71,9 @@ def recounted(records: list[Record]) -> dict[str, dict[tuple, tuple]]:
         day = r.time_us // DAY_US
         inputs = r.uncached_input_tokens + r.cache_read_tokens + r.cache_write_tokens
         total = inputs + r.output_tokens
+        week = (day - 4) // 7 + 1  # day 4 was the first Monday
+        for kind, name in (("model", r.model), ("provider", r.provider), ("app", r.app)):
+            add("week_share", (week, kind, name, r.private), 1, total, r.cost_nano_usd)
         if r.user != "":
             add("day_user_model", (day, r.user, r.model, r.private), 1, total, r.cost_nano_usd)
         if inputs > 0:
@@ -94,12 +97,14 @@ def recounted(records: list[Record]) -> dict[str, dict[tuple, tuple]]:
                 add("day_speed", (day, "rate", r.model, r.provider, min(number, 100)), 1)
         if r.labels:
             task, language, code, weight = _array(r.labels)
+            if task:
+                cost = weight * r.cost_nano_usd
+                add("week_share", (week, "task", task, r.private), weight, weight * total, cost)
             for kind, label in (("task", task), ("language", language), ("code", code)):
                 if label:
                     key = (day, kind, label, r.model, r.private)
                     add("day_label", key, 1, weight, weight * total, weight * r.cost_nano_usd)
         if r.session:
-            week = (day - 4) // 7 + 1  # day 4 was the first Monday
             key = (week, r.session[:64], r.key_id, r.model, r.private)
             old = met.get(key, [0, 0, 0, 2**62, 0])
             met[key] = [

@@ -20,7 +20,7 @@ from tokenworks.schema import Usage
 from tokenworks.wire.answer import Answer, Telling
 from tokenworks.wire.conversation import Image, Text, Thinking, ToolUse
 from tokenworks.wire.peek import raw
-from tokenworks.wire.translated import Translated, TranslatedWhole
+from tokenworks.wire.translated import Translated, TranslatedWhole, calls_of
 
 GOLDENS = Path(__file__).parent / "goldens"
 SOURCES = sorted(GOLDENS.glob("*/*.sse"))
@@ -275,3 +275,19 @@ def test_a_whole_answer() -> None:
     asked = telling()
     assert whole.render(asked, Usage(1), 5) == b"written"
     assert seen == [(answer, asked, Usage(1), 5)]
+
+
+@pytest.mark.parametrize(("source", "target"), SENT, ids=lambda it: key(it) if isinstance(it, Path) else it)
+def test_tool_calls_are_counted(source: Path, target: str) -> None:
+    expected = {"parallel_tools": 3, "tool": 1, "thinking_tool": 1}.get(source.stem, 0)
+    for size in (0, 11):
+        data = source.read_bytes()
+        stream = translated(source, target)
+        relay(stream, data, range(size, len(data), size) if size else ())
+        assert stream.tool_calls == expected
+
+
+def test_tool_calls_of_whole_answers() -> None:
+    calls = (ToolUse("a", "f", "{}"), Text("tool_use"), ToolUse("b", "g", "{}"))
+    assert calls_of(TranslatedWhole(Answer(calls, "tool_calls"), lambda *_: b"")) == 2
+    assert calls_of(TranslatedWhole(Answer((Text("f"),), "stop"), lambda *_: b"")) == 0

@@ -27,6 +27,7 @@ from tokenworks.api import (
     plans,
     providers,
     queued,
+    rankings,
     responses,
     root,
     sessions,
@@ -48,7 +49,7 @@ MAX_SHOWN = 200  # characters of a path that an error repeats
 # A model's endpoints come before models: a model's name may be a path, so theirs would match both.
 FAMILIES = (
     *(endpoints, models, providers, generation, feedback, account, activity, responses, queued),
-    *(administration, budgets, plans, teams, sessions, fair_use, audit),
+    *(administration, budgets, plans, teams, sessions, fair_use, audit, rankings),
 )
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", root.router),

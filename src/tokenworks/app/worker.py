@@ -18,6 +18,8 @@ from tokenworks.api.app import build as build_api
 from tokenworks.app.handover import Birth, Channel, Message, unpack
 from tokenworks.catalog.load import load as load_catalog
 from tokenworks.catalog.load import refresh_prices
+from tokenworks.console import app as console
+from tokenworks.console.site import Site
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
 from tokenworks.gateway.auto import Auto
@@ -137,6 +139,17 @@ class Worker:
         self.api = build_api(
             settings, self.catalog, self.store, self.keys, health=self.health, states=self.states
         )
+        site = Site(
+            settings,
+            self.catalog,
+            self.store,
+            self.keys,
+            health=self.health,
+            auto=self.gateway.auto,
+            engines=self.engines,
+            stop=self.stop,
+        )
+        console.install(self.api, site)
         hot = self.gateway.handlers(PREFIXES)
         self.listener = Listener(settings.server, self.sweeper, hot, AsgiBridge(self.api, loop))
 

@@ -15,7 +15,7 @@ from tokenworks.errors import ConfigError, TokenworksError
 
 COMMANDS = (
     *("init", "serve", "key", "team", "budget", "plan", "session", "fair-use", "audit"),
-    *("provider", "model", "usage", "chat", "launch", "route", "capture", "distill"),
+    *("provider", "model", "usage", "rankings", "chat", "launch", "route", "capture", "distill"),
 )
 
 

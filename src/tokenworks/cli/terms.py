@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NONE = "none"  # takes a rule away
 _LISTS = ("models", "providers", "clients", "hours")
 _COUNTS = ("max_input_tokens", "max_output_tokens")
+_FLAGS = ("capture", "private")
 _LOOPS = {
     "max_iterations": "iterations",
     "max_session_spend": "spend_usd",
@@ -172,9 +173,10 @@ def _rules(options: dict[str, Any]) -> dict[str, Any]:
         routing["allowed"] = [each for each in allowed if each not in ("", NONE)] or None
     if routing:
         found["routing"] = routing
-    capture = options.pop("capture")
-    if capture is not None:
-        found["capture"] = capture
+    for name in _FLAGS:
+        value = options.pop(name)
+        if value is not None:
+            found[name] = value
     return found
 
 
@@ -231,5 +233,10 @@ _OPTIONS = (
         "--capture/--no-capture",
         default=None,
         help="Whether its prompts and answers may be kept to learn from.",
+    ),
+    click.option(
+        "--private/--no-private",
+        default=None,
+        help="Whether rankings without private traffic leave its requests out.",
     ),
 )

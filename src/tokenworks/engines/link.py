@@ -29,6 +29,10 @@ class EngineLink:
         state = self._states.get(name)
         return state if state is not None and state.state == "ready" else None
 
+    def states(self) -> list[EngineState]:
+        """What was heard of each engine; one that never ran is not among them. From any thread."""
+        return list(self._states.values())
+
     def when_ready(self, name: str, waiter: Waiter) -> None:
         """Have the engine started; ``waiter`` is called once it is ready or has failed."""
         waiting = self._waiting.setdefault(name, [])

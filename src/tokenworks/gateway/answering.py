@@ -44,7 +44,7 @@ class Answering(Attempts):
         if self.record.stream and connection.header(b"content-type").startswith(b"text/event-stream"):
             target = self.target
             assert target is not None
-            self.stream = target.pair.stream(self.telling(), target.maker)
+            self.stream = target.pair.stream(self.telling(), target.maker, counts=self.offers_tools)
             if target.replays and self.plan is not None:
                 self.plan.gleaner = pairs.gleaner(target.wire, target.maker)
 
@@ -130,6 +130,9 @@ class Answering(Attempts):
             return
         record = self.record
         record.finish_reason = whole.finish
+        asked = self.asked
+        if asked is not None and ("tools" in asked.fields or "functions" in asked.fields):
+            record.tool_calls = target.pair.calls(whole)
         record.ttft_us = (time.perf_counter_ns() - self.started) // 1000
         usage = whole.usage or settling.estimate(record, whole.size // settling.BYTES_PER_TOKEN)
         plan = self.plan

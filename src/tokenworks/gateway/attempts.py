@@ -132,6 +132,12 @@ class Attempts(msgspec.Struct, eq=False):
         return self.asked is None or self.asked.wants_usage
 
     @property
+    def offers_tools(self) -> bool:
+        """Whether the model may call any, so that calls are counted; not told once a stream has begun."""
+        asked = self.asked
+        return asked is not None and ("tools" in asked.fields or "functions" in asked.fields)
+
+    @property
     def abandoned(self) -> bool:
         """Settled already: no answer is wanted any more."""
         return self.slot < 0

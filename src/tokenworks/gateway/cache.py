@@ -19,10 +19,18 @@ _OVERHEAD = 512  # bytes of an entry beside its body
 class Entry:
     """One kept answer. Its usage is zero already, for a hit uses nothing."""
 
-    __slots__ = ("body", "expires", "finish", "generation", "model", "stored", "stream")
+    __slots__ = ("body", "expires", "finish", "generation", "model", "stored", "stream", "tool_calls")
 
     def __init__(
-        self, body: bytes, stream: bool, generation: str, model: str, finish: str, stored: float, ttl_s: float
+        self,
+        body: bytes,
+        stream: bool,
+        generation: str,
+        model: str,
+        finish: str,
+        stored: float,
+        ttl_s: float,
+        tool_calls: int = 0,
     ) -> None:
         self.body = unbilled_stream(body) if stream else unbilled(body)
         self.stream = stream
@@ -31,6 +39,7 @@ class Entry:
         self.finish = finish
         self.stored = stored
         self.expires = stored + ttl_s
+        self.tool_calls = tool_calls
 
 
 def key_of(key_id: str, wire: str, body: bytes) -> bytes:

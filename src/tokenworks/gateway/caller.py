@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tokenworks.errors import BadRequest
 from tokenworks.gateway import capture
 from tokenworks.plans.keys import Key
@@ -10,6 +12,7 @@ from tokenworks.routing.knobs import of_headers
 MAX_LABEL = 200  # characters of an app, session or user name that are kept
 CACHE_TTL_S = 300
 MAX_CACHE_TTL_S = 86_400
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Caller:
@@ -32,6 +35,7 @@ class Caller:
         "session",
         "special",
         "tells_routing",
+        "traceparent",
         "wanted",
     )
 
@@ -54,6 +58,7 @@ class Caller:
         self.passed_on = b"anthropic-beta: %b\r\n" % beta if beta else b""
         self.capture = capture.wish(get(capture.HEADER))
         self.wanted = of_headers(headers)  # of "auto"
+        self.traceparent = ""  # of his trace, where traces are wanted; see the gateway
         self.ordinary = False  # its requests may do without a plan; see the gateway
         self.special = self.tells_routing or self.cache_clear or self.cache_ttl_s > 0
 
@@ -61,6 +66,21 @@ class Caller:
 def label(value: bytes) -> str:
     """A name from a header, cut to what is kept of it."""
     return value.decode("utf-8", "replace")[:MAX_LABEL]
+
+
+def trace_of(headers: dict[bytes, bytes]) -> str:
+    """The caller's ``traceparent``, as W3C Trace Context has it; empty for none, or one that is malformed.
+
+    What a later version than 00 appends is left out.
+    """
+    value = headers.get(b"traceparent", b"").strip()
+    found = _TRACEPARENT.match(value)
+    if found is None:
+        return ""
+    rest = value[found.end() :]
+    if rest and (value.startswith(b"00") or not rest.startswith(b"-")):
+        return ""
+    return found.group().decode()
 
 
 def _ttl(value: bytes | None) -> int:

@@ -156,7 +156,9 @@ class Cascading(Waiting):
             raise
 
     def _new_record(self) -> Record:
-        return self.gateway.new_record(self.record, self.asked.input_bytes // BYTES_PER_TOKEN)
+        record = self.gateway.new_record(self.record, self.asked.input_bytes // BYTES_PER_TOKEN)
+        record.labels = self.record.labels  # the same work, done by another model
+        return record
 
     def _chosen(self) -> Served | None:
         """The answer that the course chose, with what all of them cost together. It is kept where its caller

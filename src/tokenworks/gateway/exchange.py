@@ -70,7 +70,10 @@ class Exchange(Answering):
         target = self.target
         if end and self.status == 200 and target is not None:
             with contextlib.suppress(ValueError):
-                usage = target.pair.whole(b"".join(self.parts), target.maker).usage
+                whole = target.pair.whole(b"".join(self.parts), target.maker)
+                usage = whole.usage
+                if usage is not None and self.offers_tools:
+                    self.record.tool_calls = target.pair.calls(whole)
         if end and usage is not None:
             self.upstream = None
             self.settle("client_gone", 200 if self.commented else 0, usage)
@@ -118,6 +121,8 @@ class Exchange(Answering):
             self.deadline = NEVER
             self.gateway.sweeper.forget(self)
         record = self.record
+        if self.stream is not None:
+            record.tool_calls = self.stream.tool_calls
         settling.fill(record, outcome, status, usage, self.endpoint.price)
         plan = self.plan
         if plan is not None and plan.course is not None:

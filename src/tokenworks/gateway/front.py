@@ -19,7 +19,7 @@ from tokenworks.gateway.admission import Admission, Hold, UsedUp, Wait
 from tokenworks.gateway.attempts import SSE_HEAD
 from tokenworks.gateway.auto import NAMES, Auto
 from tokenworks.gateway.cache import Entry, ResponseCache, key_of
-from tokenworks.gateway.caller import MAX_LABEL, Caller
+from tokenworks.gateway.caller import MAX_LABEL, Caller, trace_of
 from tokenworks.gateway.capture import Captures
 from tokenworks.gateway.capturing import capturing
 from tokenworks.gateway.cascading import Cascading, Draft
@@ -28,6 +28,7 @@ from tokenworks.gateway.conversations import Conversations, stores
 from tokenworks.gateway.course import SHADOW, Course
 from tokenworks.gateway.exchange import Exchange
 from tokenworks.gateway.guard import Guard, refused
+from tokenworks.gateway.labelling import Labelling
 from tokenworks.gateway.overflow import QUEUE, included, overflow
 from tokenworks.gateway.parked import Parked
 from tokenworks.gateway.pending import Pending
@@ -51,6 +52,7 @@ from tokenworks.plans.subscription import PLAN
 from tokenworks.providers.target import Target, Targets
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.health import Health
+from tokenworks.routing.wishes import retains_nothing
 from tokenworks.schema import Endpoint
 from tokenworks.wire import pairs
 from tokenworks.wire.pairing import Asked
@@ -110,6 +112,8 @@ class Gateway:
         self.queue: Queue | None = None  # where what a plan has no room for is kept; given by the worker
         self.auto: Auto | None = None  # chooses models for "auto"; given by the worker
         self.rewrites = False  # it looks at requests for named models too
+        self.labelling = Labelling(settings.rankings.samples_per_s)
+        self.traces = bool(settings.observability.otlp_endpoint)  # records take the caller's trace with them
         self.captures: Captures | None = None  # keeps prompts and answers of those who allow it
         self.shadows: set[Shadow] = set()  # answers under way that nobody waits for
         self.refused: dict[int, int] = {}  # status → requests that got no record, for metrics
@@ -152,6 +156,8 @@ class Gateway:
             if caller is None or not caller.key.active:
                 caller = Caller(self._identify(request.headers), request.headers)
                 caller.ordinary = not (caller.special or caller.passed_on or caller.key is self._local)
+                if self.traces:
+                    caller.traceparent = trace_of(request.headers)
                 if head is not None:
                     head.memo = caller
             if not self.journal.healthy:
@@ -178,6 +184,13 @@ class Gateway:
             record.stream = asked.stream
             self._label(record, asked.fields)
             record.uncached_input_tokens = asked.input_bytes // BYTES_PER_TOKEN
+            if way.speaks:
+                labelling = self.labelling
+                labelling.since += 1
+                if started >= labelling.due_ns:
+                    record.labels = labelling.labels(way.wire, asked.fields, started)
+            if self.traces:
+                record.traceparent = caller.traceparent
             book, key = self.book, caller.key
             # As ``book.of`` says, without a call where nothing has changed.
             allowance: Allowance | None = (
@@ -185,6 +198,8 @@ class Gateway:
             )
             continued = "previous_response_id" in asked.fields and way.wire == pairs.RESPONSES
             if allowance is not None:
+                if allowance.private:
+                    record.private = True
                 if not allowance.easy or now_us >= allowance.checked_until_us or book.stops:
                     self.guard.check(allowance, caller, asked, record, now_us, named=not continued)
             elif book.stops:
@@ -370,6 +385,8 @@ class Gateway:
             requested_model=like.requested_model,
             stream=like.stream,
             uncached_input_tokens=input_tokens,
+            private=like.private,
+            traceparent=like.traceparent,
         )
 
     # --- the response cache -------------------------------------------------------------------
@@ -397,6 +414,7 @@ class Gateway:
         if entry is None:
             return False
         record.model, record.provider, record.finish_reason = entry.model, "cache", entry.finish
+        record.tool_calls = entry.tool_calls
         record.uncached_input_tokens = 0
         record.outcome, record.status = "ok", 200
         record.latency_us = (time.perf_counter_ns() - started) // 1000
@@ -466,6 +484,8 @@ class Gateway:
             record.session = (text(fields, "session_id") or "")[:MAX_LABEL] or record.session
         if "user" in fields:
             record.user = (text(fields, "user") or "")[:MAX_LABEL]
+        if "provider" in fields and retains_nothing(fields["provider"]):
+            record.private = True
 
 
 def _same_host(headers: dict[bytes, bytes]) -> bool:

@@ -212,5 +212,6 @@ class Plan:
                 record.finish_reason,
                 gateway.loop.time(),
                 self.cache_ttl_s,
+                record.tool_calls,
             ),
         )

@@ -18,7 +18,7 @@ from tokenworks.wire.pairing import Asked
 class Way:
     """One wire of callers: ``kind`` stands in records, ``read`` makes a request of a body."""
 
-    __slots__ = ("kind", "planned", "read", "render", "wire")
+    __slots__ = ("kind", "planned", "read", "render", "speaks", "wire")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Way:
         self.kind = kind
         self.read = read
         self.render = render  # of errors before an answer has begun
+        self.speaks = wire not in (pairs.EMBEDDINGS, pairs.COUNT)  # what is asked is work, and has an answer
         self.planned = wire in (pairs.RESPONSES, pairs.EMBEDDINGS, pairs.COUNT)  # never an ordinary request
 
 

@@ -7,21 +7,22 @@ from typing import NamedTuple
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.rollups import DAY_US, GRAINS, HOUR_US, MEASURES
-from tokenworks.ledger.tallies import MONDAY, TALLIES, WEEK_DAYS
+from tokenworks.ledger.tallies import MONDAY, TALLIES, WEEK_DAYS, WEEKS, week_of
 
 
 class Cube(NamedTuple):
     """One table: its bucket of time, what it tells apart, and what it adds up."""
 
     table: str
-    bucket: str  # "day" or "hour"
+    bucket: str  # "hour", "day" or "week"
     dimensions: tuple[str, ...]
     measures: tuple[str, ...]
 
-    @property
-    def width_us(self) -> int:
-        """Of a bucket."""
-        return HOUR_US if self.bucket == "hour" else DAY_US
+    def number(self, time_us: int) -> int:
+        """Of the bucket that this moment is in."""
+        if self.bucket == "hour":
+            return time_us // HOUR_US
+        return week_of(time_us // DAY_US) if self.bucket == "week" else time_us // DAY_US
 
 
 class SessionRow(NamedTuple):
@@ -37,6 +38,11 @@ class SessionRow(NamedTuple):
     last_us: int
 
 
+_TIMES = {
+    "hour": {"day": "hour / 24", "week": f"(hour / 24 + {MONDAY}) / {WEEK_DAYS}"},
+    "day": {"day": "day", "week": f"(day + {MONDAY}) / {WEEK_DAYS}"},
+    "week": {"week": "week"},
+}
 Where = Mapping[str, str | bool]
 _NAMES = {
     "day_model": "model",
@@ -61,6 +67,7 @@ CUBES: Mapping[str, Cube] = {
         for tally in TALLIES
         if tally.table in _NAMES
     },
+    "share": Cube(WEEKS.table, "week", WEEKS.keys[1:], WEEKS.sums),
 }
 SESSIONS = f"SELECT {', '.join(SessionRow._fields)} FROM week_session WHERE week = ?"  # noqa: S608
 MOST_LOOKED_AT = 200_000  # rows of a search; more would keep who asks, and the store, waiting
@@ -85,13 +92,13 @@ def query(
 ) -> tuple[str, list[int | str | bool]]:
     """A statement giving ``by`` and the measures of cube ``name``, and its parameters.
 
-    ``by`` are dimensions, "day" or "week" (numbers since 1970). Bounds are rounded down to whole buckets.
+    ``by`` are dimensions, "day" (not of "share") or "week" (numbers since 1970). Bounds are rounded down to
+    whole buckets.
     ``mark`` is a parameter's. Raises ``ValueError`` for a dimension that the cube doesn't have: names in the
     text are this package's own.
     """
     asked = cube(name)
-    times = {"day": f"{asked.bucket} / 24" if asked.bucket == "hour" else "day"}
-    times["week"] = f"({times['day']} + {MONDAY}) / {WEEK_DAYS}"
+    times = _TIMES[asked.bucket]
     for each in (*by, *(where or ())):
         if each not in asked.dimensions and (each not in times or each in (where or ())):
             known = ", ".join((*asked.dimensions, *times))
@@ -104,7 +111,7 @@ def query(
         f" WHERE {asked.bucket} >= {mark} AND {asked.bucket} < {mark}{conditions}"
     )
     sql += f" GROUP BY {', '.join(map(str, range(1, len(groups) + 1)))}" if groups else " HAVING count(*) > 0"
-    bounds = [since_us // asked.width_us, until_us // asked.width_us]
+    bounds = [asked.number(since_us), asked.number(until_us)]
     return sql, [*bounds, *(where or {}).values()]
 
 

@@ -515,6 +515,17 @@ FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
   last_us INTEGER NOT NULL,
   PRIMARY KEY (week, mix, session, key_id, model, private)
 ) STRICT, WITHOUT ROWID""",
+    # Week by week, for charts over a year; kind: 'model', 'provider', 'app' or 'task'.
+    """CREATE TABLE week_share (
+  week INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  PRIMARY KEY (week, kind, name, private)
+) STRICT, WITHOUT ROWID""",
     # What a plain sum tells of the requests that are there already.
     f"""INSERT INTO day_user_model SELECT time_us / 86400000000, user, model, 0,
   count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
@@ -528,6 +539,15 @@ FROM requests WHERE {_INPUT} > 0 GROUP BY 1, 2, 3""",  # noqa: S608
     f"""INSERT INTO day_finish_model SELECT time_us / 86400000000, finish_reason, model, 0,
   count(*), sum({_INPUT} + output_tokens), 0
 FROM requests WHERE finish_reason <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'model', model, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_model GROUP BY 1, 2, 3, 4""",
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'provider', provider, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_model_provider GROUP BY 1, 2, 3, 4""",
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'app', app, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_app_model GROUP BY 1, 2, 3, 4""",
     # What others have told of their traffic; a week's sum stands on its Monday, a month's on its first day.
     """CREATE TABLE outside (
   source TEXT NOT NULL,

@@ -128,11 +128,12 @@ class SqliteStore(
                 added = connection.executemany(_INSERT_FACT, facts).rowcount if facts else 0
                 if added != len(facts):
                     raise _SomeThere
-                for statement, rows in zip(_UPSERTS, batcher.sums(), strict=True):
+                sums = batcher.sums()
+                for statement, rows in zip(_UPSERTS, sums, strict=True):
                     connection.executemany(statement, rows)
                 spend(connection, journal.split(".", 1)[0], records)
                 decide(connection, records)
-                tally(connection, records)
+                tally(connection, records, sums)
                 connection.execute(
                     "INSERT INTO journals VALUES (?, ?)"
                     " ON CONFLICT DO UPDATE SET byte_offset = excluded.byte_offset",

@@ -12,6 +12,7 @@ from tokenworks.ledger import cubes, labelled, outside, sqlite_audit, tallies
 from tokenworks.ledger.cubes import SessionRow, Where
 from tokenworks.ledger.outside import OutsideRow, OutsideSource
 from tokenworks.ledger.record import FIELDS, Record
+from tokenworks.ledger.rollups import Row
 from tokenworks.ledger.sqlite_file import SqliteFile, transaction
 
 
@@ -22,7 +23,7 @@ def _marks(count: int) -> str:
 # Statements are made of this package's own names only; everything from outside is a parameter.
 _UPSERTS = [
     tallies.upsert(tally, f"VALUES ({_marks(len(tally.columns))})").format(least="min", greatest="max")
-    for tally in tallies.TALLIES
+    for tally in (*tallies.TALLIES, tallies.WEEKS)
 ]
 _LABEL = (
     f"INSERT OR IGNORE INTO labels ({', '.join(labelled.COLUMNS)})"  # noqa: S608
@@ -45,9 +46,13 @@ _KEEP = (
 _SOURCES = "SELECT source, min(day), max(day), count(*) FROM outside GROUP BY source ORDER BY source"
 
 
-def tally(connection: sqlite3.Connection, records: Sequence[Record]) -> None:
-    """In the transaction that adds ``records``: count them in every tally, and keep their labels."""
-    for statement, rows in zip(_UPSERTS, tallies.tallied(records), strict=True):
+def tally(connection: sqlite3.Connection, records: Sequence[Record], sums: Sequence[Sequence[Row]]) -> None:
+    """In the transaction that adds ``records``: count them in every tally, and keep their labels.
+
+    ``sums`` are what they add to the tables of ``GRAINS``.
+    """
+    tables = tallies.tallied(records)
+    for statement, rows in zip(_UPSERTS, (*tables, tallies.shared(sums, tables)), strict=True):
         if rows:
             connection.executemany(statement, rows)
     labels = labelled.rows(records)
@@ -81,7 +86,9 @@ class SqliteRankings(SqliteFile):
         with self._errors():
             rows = (
                 self._connection()
-                .execute(f"{cubes.SESSIONS}{of} ORDER BY mix, session, key_id, model, private LIMIT ?", parameters)
+                .execute(
+                    f"{cubes.SESSIONS}{of} ORDER BY mix, session, key_id, model, private LIMIT ?", parameters
+                )
                 .fetchall()
             )
         return [SessionRow(*row) for row in rows]

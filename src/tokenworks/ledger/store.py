@@ -432,8 +432,8 @@ class Store(Protocol):
         """For each combination of ``by`` in the span: these, then the measures of the cube (``cubes.CUBES``).
 
         ``by`` names dimensions of the cube, "day" or "week" (numbers since 1970). Bounds are rounded down to
-        whole UTC days, of the cube "hour" to hours. In no order. Raises ``ValueError`` for what the cube
-        doesn't tell apart.
+        whole UTC days, of "hour" to hours, of "share" to weeks. In no order. Raises ``ValueError`` for what
+        the cube doesn't tell apart.
         """
 
     def bounds(self) -> tuple[int, int] | None:

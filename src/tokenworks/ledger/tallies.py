@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tokenworks.ledger import labelled
 from tokenworks.ledger.record import Record
-from tokenworks.ledger.rollups import DAY_US
+from tokenworks.ledger.rollups import DAY_US, GRAINS, MEASURES
 
 Row = tuple[Any, ...]
 
@@ -75,6 +75,10 @@ TALLIES = (
         last="last_us",
     ),
 )
+# Shares week by week, for charts over a year: few rows, made of those of other tables.
+WEEKS = Tally("week_share", ("week", "kind", "name", "private"), ("requests", "tokens", "cost_nano_usd"))
+SHARED = {"day_model": ("model", 1), "day_model_provider": ("provider", 2), "day_app_model": ("app", 1)}
+TASK = "task"
 
 
 def week_of(day: int) -> int:
@@ -145,6 +149,35 @@ def tallied(records: Iterable[Record]) -> list[list[Row]]:
         if r.session:
             _meet(sessions, r, day, tokens)
     return [_rows(table) for table in tables]
+
+
+def shared(sums: Sequence[Sequence[Row]], tables: Sequence[Sequence[Row]]) -> list[Row]:
+    """The rows of ``WEEKS`` that a batch adds.
+
+    ``sums`` are its rows of ``GRAINS``, ``tables`` those of ``TALLIES``.
+    """
+    found: dict[Row, list[int]] = {}
+    for grain, rows in zip(GRAINS, sums, strict=True):
+        if grain.table in SHARED:
+            kind, at = SHARED[grain.table]
+            width = 1 + len(grain.dimensions)
+            for row in rows:
+                measures = row[width:]
+                tokens = sum([measures[place] for place in _TOKENS])
+                key = (week_of(row[0]), kind, row[at], bool(row[width - 1]))
+                _add(found, key, (measures[0], tokens, measures[_COST]))
+    for day, kind, label, _, private, _, requests, tokens, cost in tables[_LABELS]:
+        if kind == TASK:
+            _add(found, (week_of(day), TASK, label, private), (requests, tokens, cost))
+    return _rows(found)
+
+
+_TOKENS = [
+    MEASURES.index(name)
+    for name in ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+]
+_COST = MEASURES.index("cost_nano_usd")
+_LABELS = [tally.table for tally in TALLIES].index("day_label")
 
 
 def _add(table: dict[Row, list[int]], key: Row, amounts: Sequence[int]) -> None:

@@ -117,6 +117,7 @@ class Allowance:
         self.routing = next((each.routing for each in rules if each.routing is not None), None)
         said = {each.capture for each in rules} - {None}
         self.capture = None if not said else False not in said  # a no, of key or team, is stronger
+        self.private = any(each.private for each in rules)  # here a yes, of key or team, is stronger
         self.max_input_tokens = _least([each.max_input_tokens for each in rules])
         self.max_output_tokens = _least([each.max_output_tokens for each in rules])
         self.clients = any(each.clients for each in rules)

@@ -31,6 +31,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     max_output_mtok: float | None = None
     loops: LoopRules | None = None
     routing: KeyRouting | None = None  # defaults of its requests for "auto"
+    private: bool | None = None  # its requests are left out of rankings that leave private traffic out
     capture: bool | None = None  # whether its prompts and answers may be kept to learn from; None: not said
 
 

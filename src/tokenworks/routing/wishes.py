@@ -90,7 +90,12 @@ class _Sent(msgspec.Struct, frozen=True):
     preferred_max_latency: float | Cutoffs | None = None
 
 
+class _Retention(msgspec.Struct, frozen=True):
+    zdr: object = None
+
+
 _decode = msgspec.json.Decoder(_Sent | None).decode
+_decode_retention = msgspec.json.Decoder(_Retention | None).decode
 
 
 def read(raw: msgspec.Raw | None) -> Wishes:
@@ -120,6 +125,15 @@ def read(raw: msgspec.Raw | None) -> Wishes:
         max_latency=_cutoffs(sent.preferred_max_latency),
     )
     return NONE if wishes == NONE else wishes
+
+
+def retains_nothing(raw: msgspec.Raw) -> bool:
+    """Whether ``provider`` asks for providers that retain nothing; False where it can't be read."""
+    try:
+        sent = _decode_retention(raw)
+    except MALFORMED:
+        return False
+    return sent is not None and sent.zdr is True
 
 
 def _lower(names: tuple[str, ...] | None) -> tuple[str, ...]:

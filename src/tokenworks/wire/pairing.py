@@ -57,6 +57,7 @@ class Stream(Protocol):
     done: bool
     error: str
     events: int  # of the provider so far, about one a token
+    tool_calls: int  # so far, where they are counted
     usage: Usage | None
 
     @property

@@ -12,12 +12,14 @@ from tokenworks.errors import BadRequest
 from tokenworks.schema import Provider
 from tokenworks.wire.answer import Answer, Event, Telling
 from tokenworks.wire.anthropic_messages import answer as messages_answer
+from tokenworks.wire.anthropic_messages import counted as messages_counted
 from tokenworks.wire.anthropic_messages import relay as messages
 from tokenworks.wire.anthropic_messages import request as messages_request
 from tokenworks.wire.anthropic_messages import stream as messages_stream
 from tokenworks.wire.conversation import Maker
 from tokenworks.wire.foreign import without_foreign
 from tokenworks.wire.openai_chat import answer as chat_answer
+from tokenworks.wire.openai_chat import counted as chat_counted
 from tokenworks.wire.openai_chat import relay as chat
 from tokenworks.wire.openai_chat import request as chat_request
 from tokenworks.wire.openai_chat import stream as chat_stream
@@ -27,6 +29,7 @@ from tokenworks.wire.openai_completions import request as completions_request
 from tokenworks.wire.openai_completions import stream as completions_stream
 from tokenworks.wire.openai_embeddings import relay as embeddings
 from tokenworks.wire.openai_responses import answer as responses_answer
+from tokenworks.wire.openai_responses import counted as responses_counted
 from tokenworks.wire.openai_responses import relay as responses
 from tokenworks.wire.openai_responses import request as responses_request
 from tokenworks.wire.openai_responses import stream as responses_stream
@@ -42,7 +45,7 @@ from tokenworks.wire.replay import (
     wanting_in,
     with_reasoning,
 )
-from tokenworks.wire.translated import Translated, TranslatedWhole
+from tokenworks.wire.translated import Translated, TranslatedWhole, calls_of
 
 CHAT, MESSAGES, RESPONSES = "openai_chat", "anthropic_messages", "openai_responses"
 COMPLETIONS, EMBEDDINGS = "openai_completions", "openai_embeddings"
@@ -88,17 +91,27 @@ class Pair:
         """A provider's whole answer. Raises ValueError for none."""
         raise NotImplementedError
 
-    def stream(self, telling: Telling, maker: Maker) -> Stream:
-        """The way of a stream back to the caller."""
+    def stream(self, telling: Telling, maker: Maker, *, counts: bool = False) -> Stream:
+        """The way of a stream back to the caller. ``counts``: its tool calls are of interest."""
         raise NotImplementedError
+
+    def calls(self, whole: Whole) -> int:
+        """How many tools a whole answer calls."""
+        return 0
 
 
 class Relay(Pair):
     """The same wire on both sides."""
 
-    def __init__(self, whole: Callable[[bytes], Whole], stream: Callable[[Telling], Stream] | None) -> None:
+    def __init__(
+        self,
+        whole: Callable[[bytes], Whole],
+        stream: Callable[[Telling], Stream] | None = None,
+        counted: ModuleType | None = None,
+    ) -> None:
         self._whole = whole
         self._stream = stream
+        self._counted = counted  # how this wire's tool calls are counted
         self.converses = stream is not None
 
     def body(
@@ -109,19 +122,29 @@ class Relay(Pair):
     def whole(self, body: bytes, maker: Maker) -> Whole:
         return self._whole(body)
 
-    def stream(self, telling: Telling, maker: Maker) -> Stream:
+    def stream(self, telling: Telling, maker: Maker, *, counts: bool = False) -> Stream:
         if self._stream is None:
             raise BadRequest("'stream' is not possible here")
+        if counts and self._counted is not None:
+            counted: Stream = self._counted.CountedStream(telling)
+            return counted
         return self._stream(telling)
+
+    def calls(self, whole: Whole) -> int:
+        return int(self._counted.calls_of(whole)) if self._counted is not None else 0
 
 
 class SignedRelay(Relay):
     """A wire that has signed reasoning: what another maker signed is taken out of ``key``."""
 
     def __init__(
-        self, whole: Callable[[bytes], Whole], stream: Callable[[Telling], Stream], key: str
+        self,
+        whole: Callable[[bytes], Whole],
+        stream: Callable[[Telling], Stream],
+        counted: ModuleType,
+        key: str,
     ) -> None:
-        super().__init__(whole, stream)
+        super().__init__(whole, stream, counted)
         self._key = key
 
     def body(
@@ -155,10 +178,10 @@ class ChatRelay(Relay):
                 asked = chat.ChatRequest.of(asked, changed)
         return asked.upstream_body(upstream_id)
 
-    def stream(self, telling: Telling, maker: Maker) -> Stream:
+    def stream(self, telling: Telling, maker: Maker, *, counts: bool = False) -> Stream:
         if telling.exclude_reasoning:
             return Translated(chat_stream.Reader(maker.quirks), chat_stream.Writer(telling))
-        return chat.ChatStream(telling)
+        return chat_counted.CountedStream(telling) if counts else chat.ChatStream(telling)
 
 
 class Translation(Pair):
@@ -192,8 +215,11 @@ class Translation(Pair):
     def whole(self, body: bytes, maker: Maker) -> Whole:
         return TranslatedWhole(self._read_answer(body, maker.quirks), self._write_answer)
 
-    def stream(self, telling: Telling, maker: Maker) -> Stream:
+    def stream(self, telling: Telling, maker: Maker, *, counts: bool = False) -> Stream:
         return Translated(self._reader(maker.quirks), self._writer(telling))
+
+    def calls(self, whole: Whole) -> int:
+        return calls_of(whole) if isinstance(whole, TranslatedWhole) else 0
 
 
 _MODULES: dict[str, tuple[ModuleType, ...]] = {
@@ -208,16 +234,16 @@ _MODULES: dict[str, tuple[ModuleType, ...]] = {
 def pair(caller: str, provider: str) -> Pair:
     """The pair of the caller's and the provider's wire."""
     if caller == EMBEDDINGS:
-        return Relay(embeddings.EmbeddingsWhole, None)
+        return Relay(embeddings.EmbeddingsWhole)
     if caller == COUNT:
-        return Relay(messages.CountWhole, None)
+        return Relay(messages.CountWhole)
     if caller != provider:
         return Translation(_MODULES[caller], _MODULES[provider])
     if caller == CHAT:
-        return ChatRelay(chat.ChatWhole, chat.ChatStream)
+        return ChatRelay(chat.ChatWhole, chat.ChatStream, chat_counted)
     if caller == MESSAGES:
-        return SignedRelay(messages.MessagesWhole, messages.MessagesStream, "messages")
-    return SignedRelay(responses.ResponsesWhole, responses.ResponsesStream, "input")
+        return SignedRelay(messages.MessagesWhole, messages.MessagesStream, messages_counted, "messages")
+    return SignedRelay(responses.ResponsesWhole, responses.ResponsesStream, responses_counted, "input")
 
 
 def wire_for(

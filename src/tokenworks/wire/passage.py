@@ -34,6 +34,7 @@ class Passage(ABC):
 
     piece: ClassVar[bytes]
     mark: ClassVar[bytes]
+    tool_calls = 0  # see each wire's ``counted``
 
     def __init__(self, telling: Telling) -> None:
         self.telling = telling

@@ -35,7 +35,7 @@ class Translated:
     ``usage`` is raised to what was delivered.
     """
 
-    __slots__ = ("done", "error", "events", "finish", "reader", "told", "usage", "writer")
+    __slots__ = ("done", "error", "events", "finish", "reader", "told", "tool_calls", "usage", "writer")
 
     def __init__(self, reader: Reader, writer: Writer) -> None:
         self.reader = reader
@@ -43,7 +43,7 @@ class Translated:
         self.done = False
         self.error = ""
         self.finish = ""
-        self.events = 0
+        self.events = self.tool_calls = 0
         self.told: Usage | None = None  # by the provider, so far
         self.usage: Usage | None = None
 
@@ -72,6 +72,8 @@ class Translated:
         for event in events:
             if type(event) in _PIECES:
                 self.events += 1
+                if type(event) is ToolPiece and event.name:
+                    self.tool_calls += 1
             elif isinstance(event, UsageTold):
                 self.told = event.usage
             elif isinstance(event, Stopped):
@@ -102,6 +104,11 @@ class TranslatedWhole:
     def render(self, telling: Telling, usage: Usage, cost_nano_usd: int) -> bytes:
         """The body for the caller: our ids, usage and cost in."""
         return self.write(self.answer, telling, usage, cost_nano_usd)
+
+
+def calls_of(whole: TranslatedWhole) -> int:
+    """How many tools it calls."""
+    return sum(isinstance(block, ToolUse) for block in whole.answer.content)
 
 
 def _size(block: Text | Thinking | ToolUse | Image) -> int:

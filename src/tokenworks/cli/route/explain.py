@@ -63,7 +63,7 @@ def explain(
         told = _stored(place, name)
     else:
         said = sys.stdin.read() if from_stdin else prompt or ""
-        told = _decided(place, _body(said, allowed, quality, max_cost), task, app)
+        told = _decided(place, _request(said, allowed, quality, max_cost), task, app)
     if as_json:
         print_json(told)
     else:
@@ -99,25 +99,17 @@ def _stored(place: Place, name: str) -> dict[str, Any]:
 # --- a decision as it would be made -------------------------------------------------------------
 
 
-def _body(prompt: str, allowed: tuple[str, ...], quality: float | None, max_cost: float | None) -> bytes:
-    """A request as a client would send it."""
-    import msgspec
+def _request(
+    prompt: str, allowed: tuple[str, ...], quality: float | None, max_cost_usd: float | None
+) -> bytes:
+    from tokenworks.gateway.explaining import request_of
 
-    from tokenworks.catalog.auto import AUTO
-    from tokenworks.routing.knobs import PLUGIN_ID
-
-    asked: dict[str, Any] = {"model": AUTO, "messages": [{"role": "user", "content": prompt}]}
-    if allowed:
-        asked["plugins"] = [{"id": PLUGIN_ID, "allowed_models": allowed}]
-    if quality is not None:
-        asked["quality"] = quality
-    if max_cost is not None:
-        asked["max_cost"] = max_cost
-    return msgspec.json.encode(asked)
+    return request_of(prompt, allowed=allowed, quality=quality, max_cost_usd=max_cost_usd)
 
 
 def _decided(place: Place, body: bytes, task: str | None, app: str) -> dict[str, Any]:
     from tokenworks.errors import ConfigError
+    from tokenworks.gateway.explaining import foretold
     from tokenworks.providers.vault import with_vault
 
     settings = place.existing()
@@ -125,7 +117,7 @@ def _decided(place: Place, body: bytes, task: str | None, app: str) -> dict[str,
         raise ConfigError("auto is off: remove 'enabled = false' from [routing.auto]")
     with opened_store(settings) as store:
         auto = _auto(with_vault(settings, store), store, task)
-    return _asked(auto, body, app)
+    return foretold(auto, body, app)
 
 
 def _auto(settings: Settings, store: Store, task: str | None) -> Auto:
@@ -147,7 +139,7 @@ def _auto(settings: Settings, store: Store, task: str | None) -> Auto:
     difficulty = Difficulty.load()
     if task is not None:
         _take_for(difficulty, task)
-    auto = Auto(
+    return Auto(
         settings.routing.auto,
         Rules(settings.routes, TASKS),
         load(settings),
@@ -157,8 +149,6 @@ def _auto(settings: Settings, store: Store, task: str | None) -> Auto:
         learner,
         time.monotonic,
     )
-    auto.draw = lambda: 0.0  # never another model than the best, to learn of it
-    return auto
 
 
 def _take_for(difficulty: Difficulty, task: str) -> None:
@@ -169,27 +159,6 @@ def _take_for(difficulty: Difficulty, task: str) -> None:
     difficulty.look = lambda text: msgspec.structs.replace(  # type: ignore[method-assign]
         look(text), task=task, task_share=1.0
     )
-
-
-def _asked(auto: Auto, body: bytes, app: str) -> dict[str, Any]:
-    """What comes of a chat request."""
-    from tokenworks.gateway.caller import Caller
-    from tokenworks.gateway.settling import BYTES_PER_TOKEN
-    from tokenworks.gateway.way import CHAT
-    from tokenworks.ledger.record import Record
-    from tokenworks.plans.keys import Key
-    from tokenworks.routing.decision import story
-
-    asked = CHAT.read(body)
-    tokens = asked.input_bytes // BYTES_PER_TOKEN
-    record = Record("", time.time_ns() // 1000, app=app, uncached_input_tokens=tokens)
-    caller = Caller(Key("", "", "member"), {})
-    course = auto.course(CHAT, asked, caller, record, None, local_only=False)
-    assert course is not None  # auto was asked for
-    models = [each.model for each in course.route.cheap]
-    if course.checked:
-        models.append(course.route.strong.model)
-    return {**story(course.decision), "asks": models, "input_tokens": tokens}
 
 
 # --- what is shown ------------------------------------------------------------------------------

@@ -16,7 +16,10 @@ from tokenworks.ledger.record import FIELDS, Record
 
 _TYPES = {
     **dict.fromkeys(
-        ("user", "model", "provider", "context", "finish_reason", "kind", "label", "session", "key_id"),
+        (
+            *("user", "model", "provider", "context", "finish_reason", "kind", "label", "session", "key_id"),
+            "name",
+        ),
         "text",
     ),
     "private": "boolean",
@@ -38,7 +41,7 @@ _UPSERTS = [
     tallies.upsert(tally, _arrays(tally.columns), _quoted, "t.")
     .format(least="least", greatest="greatest")
     .encode()
-    for tally in tallies.TALLIES
+    for tally in (*tallies.TALLIES, tallies.WEEKS)
 ]
 _LABEL = (
     b"INSERT INTO labels (time_us, id, task, language, code, weight) SELECT * FROM unnest("
@@ -61,7 +64,7 @@ _SOURCES = "SELECT source, min(day), max(day), count(*) FROM outside GROUP BY so
 
 
 def tally(connection: Connection, tables: Sequence[Sequence[tuple[Any, ...]]], labels: Sequence[Any]) -> None:
-    """In the transaction that adds records: rows of ``tallies.tallied`` and of ``labelled.rows``."""
+    """In the transaction that adds records: rows of ``TALLIES`` and ``WEEKS``, and of ``labelled.rows``."""
     for statement, rows in zip(_UPSERTS, tables, strict=True):
         if rows:
             connection.execute(statement, [list(column) for column in zip(*rows, strict=True)])

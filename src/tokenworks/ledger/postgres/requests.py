@@ -102,15 +102,15 @@ class PostgresRequests(Database):
             self._forget()
         try:
             facts = self._batcher.facts(records, self._shapes.number)
-            sums = [
-                [list(column) for column in zip(*sorted(rows), strict=True)] for rows in self._batcher.sums()
-            ]
+            added = self._batcher.sums()
+            sums = [[list(column) for column in zip(*sorted(rows), strict=True)] for rows in added]
             if not self._shapes.complete:
                 self._shapes.learn(self._transact(self._shapes.find))
             rows = [self._shapes.row(fact) for fact in facts]
             holder, sums_charged = journal.split(".", 1)[0], charged(records)
             decisions = decided.rows(records)
             tallied, labels = tallies.tallied(records), labelled.rows(records)
+            tallied.append(tallies.shared(added, tallied))
 
             def work(connection: Connection) -> None:
                 _move(connection, journal, offset, since)

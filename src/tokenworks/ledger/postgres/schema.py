@@ -447,6 +447,12 @@ FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
         {"week": _NUMBER, "mix": _NUMBER, "session": _TEXT, "key_id": _TEXT, **_MODEL, **_PRIVATE},
         "turns tokens cost_nano_usd first_us last_us",
     ),
+    # Week by week, for charts over a year; kind: 'model', 'provider', 'app' or 'task'.
+    _tally(
+        "week_share",
+        {"week": _NUMBER, "kind": _TEXT, "name": _TEXT, **_PRIVATE},
+        "requests tokens cost_nano_usd",
+    ),
     # What a plain sum tells of the requests that are there already.
     f"""INSERT INTO day_user_model SELECT time_us / 86400000000, "user", model, false,
   count(*), sum({_INPUT} + output_tokens), sum(cost_nano_usd)
@@ -460,6 +466,15 @@ FROM requests WHERE {_INPUT} > 0 GROUP BY 1, 2, 3""",  # noqa: S608
     f"""INSERT INTO day_finish_model SELECT time_us / 86400000000, finish_reason, model, false,
   count(*), sum({_INPUT} + output_tokens), 0
 FROM requests WHERE finish_reason <> '' GROUP BY 1, 2, 3""",  # noqa: S608
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'model', model, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_model GROUP BY 1, 2, 3, 4""",
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'provider', provider, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_model_provider GROUP BY 1, 2, 3, 4""",
+    """INSERT INTO week_share SELECT (day + 3) / 7, 'app', app, private, sum(requests),
+  sum(uncached_input_tokens + cache_read_tokens + cache_write_tokens + output_tokens), sum(cost_nano_usd)
+FROM day_app_model GROUP BY 1, 2, 3, 4""",
     # What others have told of their traffic; a week's sum stands on its Monday, a month's on its first day.
     f"""CREATE TABLE outside (
   source {_TEXT},

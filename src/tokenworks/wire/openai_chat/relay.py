@@ -158,6 +158,8 @@ class ChatStream:
     stand in every event. Inside a text the quotes are escaped, so what looks alike is safe.
     """
 
+    tool_calls = 0  # see ``counted``
+
     __slots__ = (
         "done",
         "error",

@@ -1,0 +1,1 @@
+"""Pages for people: what the server does and did, and the switches that administrators need."""

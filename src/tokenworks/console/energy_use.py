@@ -1,0 +1,149 @@
+"""What is known of energy before anybody measures it: tokens of own engines against those of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from tokenworks.catalog.sellers import LOCAL
+from tokenworks.config.settings import EngineSettings
+from tokenworks.engines.manager import EngineState
+from tokenworks.ledger.cubes import CUBES
+from tokenworks.ledger.store import Store
+from tokenworks.schema import NANO_USD
+
+WEEKS = 12
+DAY_US = 86_400 * 1_000_000
+_EPOCH = date(1970, 1, 1)
+_MEASURES = CUBES["provider"].measures
+_INPUTS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens")
+
+
+class Use(msgspec.Struct):
+    """Sums over requests."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float = 0.0
+    busy_s: float = 0.0  # the time that requests took, added up
+
+    @property
+    def tokens(self) -> int:
+        """Input and output."""
+        return self.input_tokens + self.output_tokens
+
+    def add(self, measures: Mapping[str, int]) -> None:
+        """One row of the cube of providers."""
+        self.requests += measures["requests"]
+        self.input_tokens += sum(measures[name] for name in _INPUTS)
+        self.output_tokens += measures["output_tokens"]
+        self.cost_usd += measures["cost_nano_usd"] / NANO_USD
+        self.busy_s += measures["latency_us"] / 1e6
+
+
+class Week(msgspec.Struct):
+    """One ISO week in UTC: own engines and everybody else's."""
+
+    label: str  # "2026-W08"
+    begins: date
+    own: Use
+    remote: Use
+
+    @property
+    def share(self) -> float | None:
+        """Of own engines in all tokens; None where there were none."""
+        total = self.own.tokens + self.remote.tokens
+        return self.own.tokens / total if total else None
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """One model that runs here, what it is doing, and what it has done in these weeks."""
+
+    name: str
+    settings: EngineSettings
+    state: EngineState | None  # None: not known in this process
+    file_bytes: int | None  # of its model; None: the file is not there
+    use: Use
+
+
+def weekly(store: Store, now_us: int, weeks: int = WEEKS) -> list[Week]:
+    """The last ``weeks`` weeks, this one too, the oldest first; those without a request as well."""
+    this = _week(now_us)
+    found = {
+        number: Week(label(number), monday(number), Use(), Use())
+        for number in range(this - weeks + 1, this + 1)
+    }
+    for number, provider, *measures in store.cube("provider", ("week", "provider"), *_span(now_us, weeks)):
+        if number in found:
+            use = found[number].own if is_own(provider) else found[number].remote
+            use.add(dict(zip(_MEASURES, measures, strict=True)))
+    return list(found.values())
+
+
+def by_model(store: Store, now_us: int, weeks: int = WEEKS) -> dict[str, Use]:
+    """What each model has done on own engines in the last ``weeks`` weeks, the most tokens first."""
+    found: dict[str, Use] = {}
+    for model, provider, *measures in store.cube("provider", ("model", "provider"), *_span(now_us, weeks)):
+        if is_own(provider):
+            found.setdefault(model, Use()).add(dict(zip(_MEASURES, measures, strict=True)))
+    return dict(sorted(found.items(), key=lambda each: (-each[1].tokens, each[0])))
+
+
+def engines(
+    settings: Mapping[str, EngineSettings],
+    home: Path,
+    states: Iterable[EngineState] | None,
+    used: Mapping[str, Use],
+) -> list[Engine]:
+    """Every engine by name. What a model did counts for the engine that runs it.
+
+    ``states`` of None: what they are doing is not known here. One that is not among them has not run yet.
+    """
+    known = {each.name: each for each in states or ()}
+    return [
+        Engine(
+            name,
+            each,
+            known.get(name) or (None if states is None else EngineState(name)),
+            _size(home / each.path),
+            used.get(each.model, Use()),
+        )
+        for name, each in sorted(settings.items())
+    ]
+
+
+def is_own(provider: str) -> bool:
+    """Whether this provider of a record, with or without its tag, is one of our own engines."""
+    return provider.partition("/")[0] == LOCAL
+
+
+def monday(week: int) -> date:
+    """The first day of a week as roll-ups number them: days since 1970 plus 3, by 7."""
+    return _EPOCH + timedelta(days=week * 7 - 3)
+
+
+def label(week: int) -> str:
+    """As ISO 8601 writes it: 2026-W08."""
+    year, number, _ = monday(week).isocalendar()
+    return f"{year}-W{number:02d}"
+
+
+def _week(now_us: int) -> int:
+    return (now_us // DAY_US + 3) // 7
+
+
+def _span(now_us: int, weeks: int) -> tuple[int, int]:
+    """From the first Monday up to the end of today, unix µs."""
+    first = datetime.combine(monday(_week(now_us) - weeks + 1), datetime.min.time(), UTC)
+    return int(first.timestamp()) * 1_000_000, (now_us // DAY_US + 1) * DAY_US
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

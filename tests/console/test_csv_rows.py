@@ -1,0 +1,54 @@
+"""Requests as lines of a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from tokenworks.console import csv_rows
+from tokenworks.ledger.record import Record
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=1"])
+def test_formulas_are_disarmed(text: str) -> None:
+    assert csv_rows.safe(text) == f"'{text}"
+
+
+def test_plain_values_stay() -> None:
+    assert [csv_rows.safe(each) for each in ("a=b", "", -1, 0.5)] == ["a=b", "", -1, 0.5]
+
+
+def parsed(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_pages_are_read_until_there_are_no_more() -> None:
+    records = [Record(f"gen-1-{number}", number, app='a,"b"') for number in range(1200)]
+    asked: list[tuple[str | None, int]] = []
+
+    def page(last: Record | None, limit: int) -> list[Record]:
+        asked.append((last.id if last else None, limit))
+        at = records.index(last) + 1 if last else 0
+        return records[at : at + limit]
+
+    rows = parsed("".join(csv_rows.lines(page, {})))
+    assert [row["id"] for row in rows] == [record.id for record in records]
+    assert rows[0]["app"] == 'a,"b"'
+    assert asked == [(None, 500), ("gen-1-499", 500), ("gen-1-999", 500)]
+    assert len(parsed("".join(csv_rows.lines(page, {}, most=700)))) == 700
+
+
+def test_an_empty_list_is_a_head() -> None:
+    text = "".join(csv_rows.lines(lambda last, limit: [], {}))
+    assert text == ",".join(csv_rows.COLUMNS) + "\r\n"
+
+
+def test_a_row_has_all_columns() -> None:
+    record = Record("gen-1-a", 1_000_500, key_id="k", cost_nano_usd=2_500_000, latency_us=1500, stream=True)
+    told = dict(zip(csv_rows.COLUMNS, csv_rows.row(record, {"k": "-ops"}), strict=True))
+    assert (told["time"], told["key"], told["cost_usd"], told["latency_ms"]) == (
+        *("1970-01-01T00:00:01.000Z", "'-ops", 0.0025, 1.5),
+    )
+    assert told["stream"] == 1
