@@ -76,12 +76,13 @@ class ByHand:
         day, model, provider = row["time_us"] // DAY_US, row["model"], row["provider"]
         tried = [part.rpartition(":") for part in row["reasons"].split()]
         for name, _, why in tried:
-            if name and name != "plan" and why != "resting":
+            if name and name != "plan" and why not in ("resting", "hedge", "slow"):
                 self._count("day_attempt", (day, model, name), 1, why not in ("400", "413", "422"))
         if row["outcome"] in ("ok", "client_gone") and provider:
             self._count("day_attempt", (day, model, provider), 1, 0)
         if row["outcome"] == "ok" and provider and row["ttft_us"]:
-            self._speed(day, row)
+            first = all(name in ("", "plan") or why in ("resting", "hedge") for name, _, why in tried)
+            self._speed(day, row, first)
         total = (
             row["uncached_input_tokens"]
             + row["cache_read_tokens"]
@@ -102,10 +103,11 @@ class ByHand:
             sums[:3] = sums[0] + 1, sums[1] + total, sums[2] + row["cost_nano_usd"]
             sums[3:] = min(sums[3], row["time_us"]), max(sums[4], row["time_us"])
 
-    def _speed(self, day: int, row: dict[str, Any]) -> None:
+    def _speed(self, day: int, row: dict[str, Any], first: bool) -> None:
         key = (row["model"], row["provider"])
-        number = max(0, math.floor(4 * math.log2(row["ttft_us"] / 1000)))
-        self._count("day_speed", (day, "ttft", *key, min(number, 100)), 1)
+        if first:
+            number = max(0, math.floor(4 * math.log2(row["ttft_us"] / 1000)))
+            self._count("day_speed", (day, "ttft", *key, min(number, 100)), 1)
         took_s = (row["latency_us"] - row["ttft_us"]) / 1e6
         if row["stream"] and row["output_tokens"] >= 8 and took_s > 0:
             number = max(0, math.floor(4 * math.log2(row["output_tokens"] / took_s / 0.1)))

@@ -54,5 +54,9 @@ def test_values_are_parameters_and_bounds_whole_buckets() -> None:
 def test_only_some_fields_are_searched() -> None:
     assert filters({"app": "x'; --", "stream": True}) == (' AND "app" = ? AND "stream" = ?', ["x'; --", True])
     assert filters(None) == ("", [])
+    assert filters({"model": ("a", "b"), "app": ()}, "%s") == (
+        ' AND "model" IN (%s, %s) AND 1 = 0',
+        ["a", "b"],
+    )
     with pytest.raises(BadRequest, match="by app"):
         filters({"id) OR 1=1 --": "x"})

@@ -21,8 +21,9 @@ def test_what_no_column_holds_is_cut_and_what_is_no_label_left_out(make, caplog)
     assert "\0" not in hostile.task
     assert hostile.weight == 10**9
     assert read(make(labels=encode(Labels(weight=-5)))).weight == 1  # type: ignore[union-attr]
-    for broken in (b"\xff", msgspec.msgpack.encode({"task": 1}), msgspec.msgpack.encode([1, 2])):
+    deep = b"\x95\xa1a\xa1b\xa1c\x01" + b"\x91" * 200_000
+    for broken in (b"\xff", deep, msgspec.msgpack.encode({"task": 1}), msgspec.msgpack.encode([1, 2])):
         assert read(make(labels=broken)) is None
-    assert caplog.text.count("left out") == 3
+    assert caplog.text.count("left out") == 4
     with pytest.raises(AttributeError):
         hostile.task = "x"  # type: ignore[misc]

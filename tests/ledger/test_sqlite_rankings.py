@@ -4,8 +4,9 @@ import pytest
 from ranking_records import DAY_US, MONDAY_US, ranking_records, recounted
 
 from tokenworks.ledger.cubes import CUBES
+from tokenworks.ledger.labelled import MAX_WEIGHT, Labels, encode
 from tokenworks.ledger.outside import OutsideRow
-from tokenworks.ledger.record import Record
+from tokenworks.ledger.record import MAX_COST_NANO_USD, MAX_TOKENS, Record
 from tokenworks.ledger.rollups import MEASURES
 from tokenworks.ledger.tallies import TALLIES, WEEKS, mix_of, week_of
 
@@ -34,6 +35,22 @@ def test_every_table_equals_a_recount_after_many_batches(store, tmp_path) -> Non
         )
     finally:
         connection.close()
+
+
+def test_no_usage_that_an_upstream_claims_can_overflow_a_sum_of_labels(store, make) -> None:
+    labels = encode(Labels("code", "en", "python", MAX_WEIGHT))
+    most = {"uncached_input_tokens": MAX_TOKENS, "output_tokens": MAX_TOKENS}
+    for number in range(20):
+        records = [
+            make(id=f"gen-1-{number}x{each}", labels=labels, cost_nano_usd=MAX_COST_NANO_USD, **most)
+            for each in range(100)
+        ]
+        store.append("w", number + 1, records)
+    [(samples, requests, tokens, cost)] = store.cube("label", [], 0, FAR_US, where={"kind": "task"})
+    assert (samples, requests) == (2_000, 2_000 * MAX_WEIGHT)
+    assert (tokens, cost) == (2_000 * MAX_TOKENS, 2_000 * MAX_COST_NANO_USD)
+    [(_, tokens, _)] = store.cube("share", [], 0, FAR_US, where={"kind": "task"})
+    assert tokens == 2_000 * MAX_TOKENS
 
 
 def test_cubes_agree_with_each_other_and_with_the_records(store) -> None:
@@ -96,6 +113,13 @@ def test_sessions_are_a_fair_sample_of_whole_sessions(store) -> None:
     }
     assert store.session_sums(week, private=True) == []
     assert store.session_sums(week - 1) == []
+    half = Record("gen-1-x", MONDAY_US, session="s7", key_id="k", model="m", cost_nano_usd=2, private=True)
+    store.append("w", 9999, [half])
+    assert len(store.session_sums(week)) == 50, "one session, whatever part of it is private"
+    [whole] = [row for row in store.session_sums(week) if row.session == "s7"]
+    assert (whole.turns, whole.cost_nano_usd) == (4, 23)
+    assert (whole.first_us, whole.last_us) == (MONDAY_US, MONDAY_US + 7)
+    assert [row.turns for row in store.session_sums(week, private=True)] == [1]
 
 
 def test_a_search_finds_the_newest_that_fit_page_by_page(store, monkeypatch) -> None:

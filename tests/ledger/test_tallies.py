@@ -13,6 +13,7 @@ from tokenworks.ledger.tallies import (
     attempts_of,
     bin_of,
     context_of,
+    delayed,
     mix_of,
     tallied,
     upsert,
@@ -90,6 +91,16 @@ def test_only_what_was_really_asked_is_an_attempt_and_the_callers_fault_is_no_fa
     )
     assert attempts_of("", "", True) == ()
     assert attempts_of("nonsense", "acme", False) == ()
+
+
+def test_whom_another_was_faster_than_has_not_failed() -> None:
+    assert attempts_of("beta:hedge", "acme", True) == (("acme", 0),)
+    assert attempts_of("acme:slow", "beta", True) == (("beta", 0),)
+
+
+def test_the_time_of_a_try_that_failed_is_not_the_next_ones() -> None:
+    assert delayed("acme:timeout") and delayed("plan:overflow acme:500") and delayed("acme:slow")
+    assert not any(map(delayed, ("", "beta:resting", "beta:hedge", "plan:overflow", "nonsense")))
 
 
 def test_a_session_is_drawn_as_a_whole() -> None:

@@ -51,6 +51,16 @@ def test_what_the_source_does_not_know_is_null(ledger: Ledger, books: MakeBooks)
     )
 
 
+def test_variants_there_are_one_model(ledger: Ledger, books: MakeBooks) -> None:
+    ledger.put("2026-02-20T00:00", model="a/x")
+    told = (("a/x", 70), ("a/x:free", 10), ("b/y", 20))
+    ledger.told("article", *(("2026-02-16", "week", model, tokens) for model, tokens in told))
+    here = books()
+    period = here.period("2026-W08")
+    (row,) = against(here, ranking(here, "model", period), period, "article").rows
+    assert (row["share_there"], row["rank_there"]) == (pytest.approx(0.8), 1)
+
+
 def test_views_that_no_source_knows(ledger: Ledger, books: MakeBooks) -> None:
     here = books()
     period = here.period()

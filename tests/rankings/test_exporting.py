@@ -112,6 +112,15 @@ def test_parquet_of_estimates_of_nothing_and_of_what_is_filled() -> None:
     assert str(found.schema.field("filled").type) == "bool"
 
 
+def test_parquet_of_more_than_64_bits() -> None:
+    parquet = importlib.import_module("pyarrow.parquet")
+    rows = [
+        {"rank": at, "app": "a", "tokens": tokens, "change": None} for at, tokens in enumerate((3, 10**20))
+    ]
+    found = parquet.read_table(io.BytesIO(exporting.to_parquet(made(*rows))))
+    assert found["tokens"].to_pylist() == [3.0, 1e20] and found["rank"].to_pylist() == [0, 1]
+
+
 def test_parquet_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ConfigError, match=r"pip install 'tokenworks\[parquet\]'"):

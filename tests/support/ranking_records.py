@@ -90,7 +90,8 @@ def recounted(records: list[Record]) -> dict[str, dict[tuple, tuple]]:
             add("day_attempt", (day, r.model, r.provider), 1, 0)
         if r.outcome == "ok" and r.provider and r.ttft_us:
             number = max(0, math.floor(4 * math.log2(r.ttft_us / 1000)))
-            add("day_speed", (day, "ttft", r.model, r.provider, number), 1)
+            if r.reasons in ("", "beta:resting", "plan:overflow"):
+                add("day_speed", (day, "ttft", r.model, r.provider, number), 1)
             took_s = (r.latency_us - r.ttft_us) / 1e6
             if r.stream and r.output_tokens > 7 and took_s > 0:
                 number = max(0, math.floor(4 * math.log2(r.output_tokens / took_s / 0.1)))

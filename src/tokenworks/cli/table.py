@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty:
     console.print(table)
 
 
+def plain(text: str) -> str:
+    """A name that somebody else chose, fit for a terminal: what is no character to see, such as ESC, is not
+    passed on to it."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or unicodedata.category(each) == "Zs" else "\ufffd" for each in text
+    )
+
+
 def usd(dollars: float) -> str:
     """Money as people read it: cents from a dollar up, otherwise as many digits as matter."""
     if dollars == 0 or abs(dollars) >= 1:
@@ -47,4 +58,4 @@ def usd(dollars: float) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:,}" if isinstance(value, int) else "" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else "" if value is None else plain(str(value))

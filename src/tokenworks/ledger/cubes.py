@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tokenworks.errors import BadRequest
-from tokenworks.ledger.rollups import DAY_US, GRAINS, HOUR_US, MEASURES
+from tokenworks.ledger.rollups import DAY_US, GRAINS, HOUR_US, MEASURES, Row
 from tokenworks.ledger.tallies import MONDAY, TALLIES, WEEK_DAYS, WEEKS, week_of
 
 
@@ -38,12 +38,32 @@ class SessionRow(NamedTuple):
     last_us: int
 
 
+def sessions(rows: Iterable[Row]) -> list[SessionRow]:
+    """Rows of ``SESSIONS``, in order, as sessions: private and other requests of one are one session."""
+    found: list[SessionRow] = []
+    name = key_id = model = None
+    for row in rows:
+        if row[0] == name and row[1] == key_id and row[2] == model:
+            a, b = found[-1], SessionRow(*row)
+            found[-1] = a._replace(
+                turns=a.turns + b.turns,
+                tokens=a.tokens + b.tokens,
+                cost_nano_usd=a.cost_nano_usd + b.cost_nano_usd,
+                first_us=min(a.first_us, b.first_us),
+                last_us=max(a.last_us, b.last_us),
+            )
+        else:
+            name, key_id, model = row[:3]
+            found.append(SessionRow(*row))
+    return found
+
+
 _TIMES = {
     "hour": {"day": "hour / 24", "week": f"(hour / 24 + {MONDAY}) / {WEEK_DAYS}"},
     "day": {"day": "day", "week": f"(day + {MONDAY}) / {WEEK_DAYS}"},
     "week": {"week": "week"},
 }
-Where = Mapping[str, str | bool]
+Where = Mapping[str, str | bool | Sequence[str]]  # a field is this, or one of these
 _NAMES = {
     "day_model": "model",
     "day_model_provider": "provider",
@@ -105,14 +125,29 @@ def query(
             raise ValueError(f"cube {name!r} can't tell {each!r} apart; it knows {known}")
     groups = [times.get(each, f'"{each}"') for each in by]
     sums = ", ".join(f"CAST(sum({each}) AS bigint)" for each in asked.measures)
-    conditions = "".join(f' AND "{each}" = {mark}' for each in where or ())
+    conditions, values = _conditions(where, mark)
     sql = (
         f"SELECT {', '.join((*groups, sums))} FROM {asked.table}"  # noqa: S608
         f" WHERE {asked.bucket} >= {mark} AND {asked.bucket} < {mark}{conditions}"
     )
     sql += f" GROUP BY {', '.join(map(str, range(1, len(groups) + 1)))}" if groups else " HAVING count(*) > 0"
     bounds = [asked.number(since_us), asked.number(until_us)]
-    return sql, [*bounds, *(where or {}).values()]
+    return sql, [*bounds, *values]
+
+
+def _conditions(where: Where | None, mark: str) -> tuple[str, list[str | bool]]:
+    """Each with "AND" before it, and their parameters."""
+    text, values = "", []
+    for name, value in (where or {}).items():
+        if isinstance(value, str | bool):
+            text += f' AND "{name}" = {mark}'
+            values.append(value)
+        elif value:
+            text += f' AND "{name}" IN ({", ".join([mark] * len(value))})'
+            values += value
+        else:
+            text += " AND 1 = 0"
+    return text, values
 
 
 def filters(where: Where | None, mark: str = "?") -> tuple[str, list[str | bool]]:
@@ -123,4 +158,4 @@ def filters(where: Where | None, mark: str = "?") -> tuple[str, list[str | bool]
     for name in where or ():
         if name not in SEARCHED:
             raise BadRequest(f"requests can't be searched by {name!r}; by {', '.join(sorted(SEARCHED))}")
-    return "".join(f' AND "{name}" = {mark}' for name in where or ()), list((where or {}).values())
+    return _conditions(where, mark)

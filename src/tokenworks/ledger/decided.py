@@ -134,7 +134,7 @@ def rows(records: Iterable[Record]) -> Rows:
 def _read(record: Record) -> Decided | None:
     try:
         return _decode(record.decision)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.error("the decision of %s can't be read and is left out: %s", record.id, error)
         return None
 

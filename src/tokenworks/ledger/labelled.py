@@ -41,7 +41,7 @@ def read(record: Record) -> Labels | None:
         return None
     try:
         found = _decode(record.labels)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.error("the labels of %s can't be read and are left out: %s", record.id, error)
         return None
     weight = min(max(found.weight, 1), MAX_WEIGHT)

@@ -91,7 +91,7 @@ class SqliteRankings(SqliteFile):
                 )
                 .fetchall()
             )
-        return [SessionRow(*row) for row in rows]
+        return cubes.sessions(rows)
 
     def search(
         self,

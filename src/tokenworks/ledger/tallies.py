@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tokenworks.ledger import labelled
-from tokenworks.ledger.record import Record
+from tokenworks.ledger.record import MAX_COST_NANO_USD, MAX_TOKENS, Record
 from tokenworks.ledger.rollups import DAY_US, GRAINS, MEASURES
 
 Row = tuple[Any, ...]
@@ -47,8 +47,9 @@ _TTFT_LEAST_S, _RATE_LEAST = 0.001, 0.1  # where bin 0 begins
 MAX_BIN = 100
 LEAST_OUTPUT = 8  # tokens; a speed made of fewer is noise
 CALLERS_FAULT = frozenset(("400", "413", "422"))  # an endpoint that refuses what is wrong has not failed
+MAX_ENDPOINT = 256  # characters of its name that an index has room for
 MAX_SESSION = 64  # characters of a session's and a key's name that an index has room for
-_NOT_ASKED = "resting"
+_NO_VERDICT = frozenset(("resting", "hedge", "slow"))  # not asked, or left since another one was faster
 _OF_A_PLAN = "plan"
 WEEK_DAYS, MONDAY = 7, 3  # 1970-01-01 was a Thursday
 
@@ -108,15 +109,22 @@ def value_of(kind: str, number: int) -> tuple[float, float]:
 
 @lru_cache(maxsize=20_000)
 def attempts_of(reasons: str, provider: str, answered: bool) -> tuple[tuple[str, int], ...]:
-    """Provider and failures (0 or 1) of each time that an endpoint was really asked."""
+    """Provider and failures (0 or 1) of each time that an endpoint was asked and it came to an end."""
     tried = []
     for reason in reasons.split():
         name, _, why = reason.rpartition(":")
-        if why != _NOT_ASKED and name and name != _OF_A_PLAN:
-            tried.append((name, 0 if why in CALLERS_FAULT else 1))
+        if why not in _NO_VERDICT and name and name != _OF_A_PLAN:
+            tried.append((name[:MAX_ENDPOINT], 0 if why in CALLERS_FAULT else 1))
     if answered and provider:
         tried.append((provider, 0))
     return tuple(tried)
+
+
+@lru_cache(maxsize=20_000)
+def delayed(reasons: str) -> bool:
+    """Whether another try came first: the time to the first token has that one's in it."""
+    met = [reason.rpartition(":") for reason in reasons.split()]
+    return any(name and name != _OF_A_PLAN and why not in ("resting", "hedge") for name, _, why in met)
 
 
 def mix_of(session: str, key_id: str) -> int:
@@ -190,7 +198,8 @@ def _add(table: dict[Row, list[int]], key: Row, amounts: Sequence[int]) -> None:
 
 
 def _time(table: dict[Row, list[int]], r: Record, day: int) -> None:
-    _add(table, (day, TTFT, r.model, r.provider, bin_of(TTFT, r.ttft_us / 1e6)), (1,))
+    if not r.reasons or not delayed(r.reasons):
+        _add(table, (day, TTFT, r.model, r.provider, bin_of(TTFT, r.ttft_us / 1e6)), (1,))
     took_us = r.latency_us - r.ttft_us
     if r.stream and r.output_tokens >= LEAST_OUTPUT and took_us > 0:
         rate = r.output_tokens / (took_us / 1e6)
@@ -201,8 +210,10 @@ def _label(table: dict[Row, list[int]], r: Record, day: int, tokens: int) -> Non
     found = labelled.read(r)
     if found is not None:
         w = found.weight
+        # At most what one request may be: no sum overflows a column, whatever an upstream tells of its usage.
+        estimate = (1, w, min(w * tokens, MAX_TOKENS), min(w * r.cost_nano_usd, MAX_COST_NANO_USD))
         for kind, label in found.named():
-            _add(table, (day, kind, label, r.model, r.private), (1, w, w * tokens, w * r.cost_nano_usd))
+            _add(table, (day, kind, label, r.model, r.private), estimate)
 
 
 def _meet(table: dict[Row, list[int]], r: Record, day: int, tokens: int) -> None:

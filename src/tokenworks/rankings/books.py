@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tokenworks.catalog.authors import Authors, author_of
 from tokenworks.errors import BadRequest
+from tokenworks.ledger.cubes import Where
 from tokenworks.ledger.outside import OutsideSource
 from tokenworks.ledger.store import Store
 from tokenworks.rankings.periods import DAY_US, LATEST, Period, period
@@ -18,8 +19,6 @@ NAMES_S = 5.0  # how long names of keys and teams are
 SETTLED_US = 120_000_000  # what is over for so long gets few records more
 MOST_ROWS = 50_000  # of all results that are kept: some 30 MB
 MOST_MODELS = 20_000  # whose makers are remembered
-
-Where = Mapping[str, str | bool]
 
 
 class Maker(NamedTuple):

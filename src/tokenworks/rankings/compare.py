@@ -29,13 +29,13 @@ def against(
         raise BadRequest(f"the {table.view} view can't be held against a source; these can: {can}")
     theirs = ranking(books, table.view, period, top=EVERY, source=source, where=where)
     named = next(each.name for each in table.columns if each.kind == "text")
-    there = {_same(row[named]): row for row in theirs.rows if row["rank"] is not None}
+    there = _by_name(theirs, named)
     listed = {_same(row[named]) for row in table.rows if row["rank"] is not None}
     rows = []
     for row in table.rows:
         found = there.get(_same(row[named])) if row["rank"] is not None else None
         if row["rank"] is None and there:
-            found = {"share": 1 - sum(each["share"] or 0 for name, each in there.items() if name in listed)}
+            found = {"share": 1 - sum(each["share"] for name, each in there.items() if name in listed)}
         rows.append({**row, **_beside(row, found)})
     note = f"There: {source}, {theirs.period}. {theirs.note}".strip()
     if not there:
@@ -46,6 +46,16 @@ def against(
         rows=rows,
         note=f"{table.note} {note}".strip(),
     )
+
+
+def _by_name(table: Table, named: str) -> dict[str, Row]:
+    """Share and rank there: of several variants the sum, and the best."""
+    found: dict[str, Row] = {}
+    for row in table.rows:
+        if row["rank"] is not None:
+            known = found.setdefault(_same(row[named]), {"share": 0.0, "rank": row["rank"]})
+            known["share"] += row["share"] or 0.0
+    return found
 
 
 def _beside(row: Row, there: Row | None) -> Row:

@@ -22,6 +22,7 @@ MEDIA_TYPES = {
 }
 FILLED = "filled"  # in rows of outside sources: nobody told the figure; no column, yet it must not get lost
 
+_MAX_INT = 2**63 - 1  # sums of what others told may be beyond it
 _WHOLE = ("rank", "rank_change", "tokens", "count")
 # What formulas of spreadsheets begin with, in full width too; spaces before it are stripped by some.
 _SIGNS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -54,6 +55,12 @@ def to_csv(table: Table) -> bytes:
     return out.getvalue().encode("utf-8", "replace")
 
 
+def disarmed(text: str) -> str:
+    """``text``; one that a spreadsheet could take for a formula gets a ``'`` before it."""
+    runs = text[:1] in ("\t", "\r", "\n") or text.lstrip()[:1] in _SIGNS
+    return f"'{text}" if runs else text
+
+
 def to_json(table: Table) -> bytes:
     """The same that the API answers."""
     return msgspec.json.encode(as_json(table))
@@ -71,7 +78,10 @@ def to_parquet(table: Table) -> bytes:
     columns = _columns(table)
     values = [[_plain(row.get(column.name)) for row in table.rows] for column in columns]
     types = [_type(arrow, column, found) for column, found in zip(columns, values, strict=True)]
-    arrays = [arrow.array(found, kind) for found, kind in zip(values, types, strict=True)]
+    arrays = [
+        arrow.array(_floats(found) if kind == arrow.float64() else found, kind)
+        for found, kind in zip(values, types, strict=True)
+    ]
     told = as_json(table)
     about = {name: value for name, value in told.items() if name not in ("columns", "rows")}
     schema = arrow.schema(
@@ -95,13 +105,7 @@ def _cell(value: Any) -> str | int | float:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return value
-    text = _plain(value)
-    return f"'{text}" if _runs(text) else text
-
-
-def _runs(text: str) -> bool:
-    """Whether a spreadsheet could take this for a formula."""
-    return text[:1] in ("\t", "\r") or text.lstrip()[:1] in _SIGNS
+    return disarmed(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -111,12 +115,17 @@ def _plain(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _floats(values: Sequence[Any]) -> list[float | None]:
+    return [None if value is None else float(value) for value in values]
+
+
 def _type(arrow: Any, column: Column, values: Sequence[Any]) -> Any:
     if column.name == FILLED:
         return arrow.bool_()
     if column.kind == "text":
         return arrow.string()
-    whole = column.kind in _WHOLE and not any(isinstance(value, float) for value in values)
+    fits = all(value is None or (type(value) is int and abs(value) <= _MAX_INT) for value in values)
+    whole = column.kind in _WHOLE and fits
     return arrow.int64() if whole else arrow.float64()
 
 

@@ -44,6 +44,15 @@ def test_brackets_are_no_markup(ledger: Ledger, run: Run) -> None:
     assert "[red]x" in run("--by", "app").stdout
 
 
+def test_names_give_no_orders_to_a_terminal(ledger: Ledger, run: Run) -> None:
+    hostile = "\x1b]0;owned\x07\x9b2J\u202e\nevil"
+    ledger.put("2026-02-16", app=hostile, user=hostile, model=f"acme/{hostile}", session="s")
+    for view in ("app", "user", "model", "spend", "session", "finish"):
+        told = run("--by", view)
+        assert told.exit_code == 0 and not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told.stdout), view
+    assert "evil" in run("--by", "app").stdout
+
+
 def test_json_is_what_the_api_answers(ledger: Ledger, told: Told) -> None:
     fill(ledger)
     found = told("--by", "country", "--week", "latest")

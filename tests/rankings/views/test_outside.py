@@ -28,15 +28,17 @@ def fill(ledger: Ledger) -> None:
     )
 
 
-def test_a_week_has_its_days_and_its_week(ledger: Ledger, books: MakeBooks) -> None:
+def test_a_week_told_as_a_whole_has_its_days_in_it(ledger: Ledger, books: MakeBooks) -> None:
     fill(ledger)
     ledger.put("2026-02-20T00:00", 7777)  # our own traffic is not in it
     found = rows(books(), "model", "2026-W08", "week", "rank", "model", "tokens", "share", "change", "filled")
     assert found == [
-        (1, "minimax/minimax-m2.5", 35, 0.35, 2.5, False),
-        (2, "openai/gpt-5.2", 20, 0.2, None, False),
-        (None, "others", 45, 0.45, None, False),
+        (1, "minimax/minimax-m2.5", 30, 30 / 95, 2.0, False),
+        (2, "openai/gpt-5.2", 20, 20 / 95, None, False),
+        (None, "others", 45, 45 / 95, None, False),
     ]
+    ledger.told("article", ("2026-02-19", "day", "qwen/qwen3", 7))  # nobody told its week
+    assert rows(books(), "model", "2026-W08", "week", "tokens") == [(30,), (20,), (7,), (45,)]
 
 
 def test_a_month_has_days_and_months_and_a_day_its_day(ledger: Ledger, books: MakeBooks) -> None:
@@ -56,7 +58,7 @@ def test_countries_weights_and_narrowing(ledger: Ledger, books: MakeBooks) -> No
     fill(ledger)
     here = books()
     assert rows(here, "country", "2026-W08", "week", "country", "tokens") == [
-        ("CN", 35),
+        ("CN", 30),
         ("US", 20),
         ("others", 45),
     ]
@@ -92,7 +94,7 @@ def test_sources_are_of_utc(ledger: Ledger, books: MakeBooks) -> None:
     fill(ledger)
     here = books()
     found = ranking(here, "model", here.period("2026-W08", timezone="Asia/Shanghai"), source="article")
-    assert (found.timezone, found.total["tokens"]) == ("UTC", 100)
+    assert (found.timezone, found.total["tokens"]) == ("UTC", 95)
 
 
 def test_a_running_week_is_compared_by_days(ledger: Ledger, books: MakeBooks) -> None:
@@ -102,3 +104,5 @@ def test_a_running_week_is_compared_by_days(ledger: Ledger, books: MakeBooks) ->
     found = ranking(here, "model", here.period("2026-W08"), source="article")
     assert (found.complete, {row["model"]: row["change"] for row in found.rows}["a/x"]) == (False, 1.0)
     assert "whole days are compared" in found.note
+    changes = {row["model"]: row["change"] for row in found.rows}
+    assert changes["minimax/minimax-m2.5"] is None, "three days are not held against a whole week"

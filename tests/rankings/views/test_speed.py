@@ -44,7 +44,7 @@ def test_endpoints_with_their_times_and_uptime(ledger: Ledger, books: MakeBooks)
     assert (first["model"], first["provider"], first["tokens"], first["rank"]) == ("a/x", "acme/fp8", 2000, 1)
     assert first["ttft_p50_s"] == pytest.approx(0.3, rel=0.19)
     assert first["rate_p50"] == pytest.approx(50, rel=0.19) and first["rate_p10"] <= first["rate_p50"]
-    assert (first["timed"], first["attempts"], first["uptime"]) == (10, 11, pytest.approx(10 / 11))
+    assert (first["timed"], first["attempts"], first["uptime"]) == (9, 11, pytest.approx(10 / 11))
     assert (second["provider"], second["ttft_p50_s"], second["timed"], second["uptime"]) == (
         "beta",
         None,
@@ -59,3 +59,32 @@ def test_endpoints_with_their_times_and_uptime(ledger: Ledger, books: MakeBooks)
     )
     narrowed = ranking(here, "speed", here.period("2026-W08"), where={"provider": "beta"})
     assert [(row["model"], row["provider"]) for row in narrowed.rows] == [("a/x", "beta"), ("b/y", "beta")]
+
+
+def test_what_no_endpoint_answered_is_no_endpoint(ledger: Ledger, books: MakeBooks) -> None:
+    ledger.put(WEEK, 100, model="a/x", provider="acme", ttft_us=1000)
+    ledger.put(WEEK, 0, model="a/x", provider="cache")
+    ledger.put(WEEK, 0, model="", provider="", outcome="denied")
+    ledger.put(WEEK, 0, model="a/x", provider="down", outcome="upstream_error", reasons="down:500")
+    here = books()
+    found = ranking(here, "speed", here.period("2026-W08"))
+    assert [(row["provider"], row["uptime"]) for row in found.rows] == [("acme", 1.0), ("down", 0.0)]
+
+
+def test_an_endpoint_that_always_fails_over_is_seen(ledger: Ledger, books: MakeBooks) -> None:
+    ledger.put(WEEK, 100, times=3, model="a/x", provider="acme", reasons="down/eu:503")
+    here = books()
+    week = here.period("2026-W08")
+    found = ranking(here, "speed", week).rows
+    assert [(row["provider"], row["tokens"], row["uptime"], row["attempts"]) for row in found] == [
+        ("acme", 300, 1.0, 3),
+        ("down/eu", 0, 0.0, 3),
+    ]
+    for where, wanted in (
+        ({"provider": "down"}, ["down/eu"]),
+        ({"model": "a/x"}, ["acme", "down/eu"]),
+        ({"model": "a/y"}, []),
+        ({"author": "b"}, []),
+    ):
+        rows = ranking(here, "speed", week, where=where).rows
+        assert [row["provider"] for row in rows] == wanted, where

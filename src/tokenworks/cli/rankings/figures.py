@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tokenworks.cli.table import usd
+from tokenworks.cli.table import plain, usd
 from tokenworks.rankings.figures import change, move, share
 from tokenworks.rankings.table import Kind
 
@@ -15,7 +15,7 @@ _SIZES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 def written(value: Any, kind: Kind, name: str = "") -> str:
     """One cell; what nobody knows is a dash."""
     if kind == "text":
-        return "-" if value in (None, "") else str(value)
+        return "-" if value in (None, "") else plain(str(value))
     if kind == "rank_change":
         return move(value)
     if value is None:

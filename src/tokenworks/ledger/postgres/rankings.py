@@ -93,7 +93,7 @@ class PostgresRankings(Database):
         sql = cubes.SESSIONS.replace("?", "%s") + ("" if private is None else " AND private = %s")
         parameters = [week, *([] if private is None else [private]), limit]
         rows = self._rows(f"{sql} ORDER BY mix, session, key_id, model, private LIMIT %s", parameters)
-        return [SessionRow(*row) for row in rows]
+        return cubes.sessions(rows)
 
     def search(
         self,

@@ -18,7 +18,10 @@ from tokenworks.rankings.importing.gathering import Fault, Gathering
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BYTE = re.compile(r"\(byte (\d+)\)")  # where the fast decoder stopped
-_DECODER = json.JSONDecoder()
+_MAX_DIGITS = 400
+_DECODER = json.JSONDecoder(
+    parse_int=lambda digits: int(digits) if len(digits) <= _MAX_DIGITS else float("inf")
+)
 _WANTED = 'write {"data": [...]}, a list of rows, or a row a line'
 
 
@@ -91,21 +94,21 @@ def _decoded(part: str, at: int, text: str = "") -> Any:
     except RecursionError:
         raise _place(text or part, at, "", "it is nested too deeply") from None
     except (msgspec.DecodeError, ValueError) as error:
-        _raise_syntax(part, at, text or part, str(error))
+        return _decoded_slowly(part, at, text or part, str(error))
 
 
-def _raise_syntax(part: str, at: int, text: str, otherwise: str) -> NoReturn:
-    """The standard decoder is slower, but tells where it stopped and why."""
+def _decoded_slowly(part: str, at: int, text: str, otherwise: str) -> Any:
+    """By the standard decoder, which tells where it stopped and why; what it takes (a number beyond all
+    measure, half a character), the cell it stands in is refused for."""
     try:
-        json.loads(part, parse_constant=_no_constant)
+        return json.loads(part, parse_constant=_no_constant, parse_int=_DECODER.parse_int)
     except json.JSONDecodeError as error:
         raise _place(text, at + error.pos, "", f"this is no JSON: {error.msg}") from None
     except (ValueError, RecursionError) as error:
         told = _BYTE.search(otherwise)
         if told:
             at += len(part.encode()[: int(told[1])].decode("utf-8", "ignore"))
-        otherwise = str(error)
-    raise _place(text, at, "", f"this is no JSON: {otherwise}")
+        raise _place(text, at, "", f"this is no JSON: {error}") from None
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 
 from tokenworks.ledger.outside import OutsideRow
 from tokenworks.rankings.books import Books
-from tokenworks.rankings.periods import DAY_US, Period
+from tokenworks.rankings.periods import DAY_US, EPOCH, Period, day_number
 from tokenworks.rankings.table import MOVES, Named, Row, Table, columns
 from tokenworks.rankings.views.ranked import How, Spans, ranked
 from tokenworks.rankings.views.sums import Groups, Vector, joined, maker_test, spans
@@ -58,12 +59,39 @@ def build(
 
 
 def rows_of(asked: Asked, period: Period) -> list[OutsideRow]:
-    """What stands in the period, of the spans that are wholly in it."""
+    """What stands in the period, of the spans that are wholly in it.
+
+    Where a model's week (month) was told as a whole, its days within are part of that, and left out.
+    """
     first, last = period.since_us // DAY_US, period.until_us // DAY_US
     wanted = SPANS[period.unit]
     found = asked.books.store.outside(asked.source, first, last)
     tests = [maker_test(asked, name, lambda row: row.model) for name in asked.where]
-    return [row for row in found if row.span in wanted and all(test(row) for test in tests)]
+    rows = [
+        row for row in found if row.span in wanted and _end(row) <= last and all(test(row) for test in tests)
+    ]
+    whole = {(row.day, row.model) for row in rows if row.span != "day"}
+    if not whole:
+        return rows
+    begins = {day: day_number(_first_of(day, period.unit)) for day in {row.day for row in rows}}
+    return [row for row in rows if row.span != "day" or (begins[row.day], row.model) not in whole]
+
+
+def _end(row: OutsideRow) -> int:
+    """The first day after it, since 1970."""
+    if row.span == "day":
+        return row.day + 1
+    if row.span == "week":
+        return row.day + 7
+    return day_number((EPOCH + timedelta(days=row.day + 31)).replace(day=1))
+
+
+def _first_of(day: int, unit: str) -> date:
+    """The first day of the day, week or month that ``day`` since 1970 is in."""
+    found = EPOCH + timedelta(days=day)
+    if unit == "week":
+        return found - timedelta(days=found.weekday())
+    return found.replace(day=1) if unit == "month" else found
 
 
 def groups_of(asked: Asked, rows: Sequence[OutsideRow], group: Callable[[Books, str], str]) -> Groups:

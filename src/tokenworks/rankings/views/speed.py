@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
@@ -12,14 +12,16 @@ from tokenworks.rankings.views.ranked import How, ranked
 from tokenworks.rankings.views.sums import (
     NO_PRIVATE,
     UTC_NOTE,
+    Fetch,
     Groups,
+    Vector,
     fetch_of,
     folded,
     rows_of,
     spans,
 )
 from tokenworks.rankings.views.told import table
-from tokenworks.rankings.views.traffic import JOIN, tokens_of
+from tokenworks.rankings.views.traffic import JOIN, MEASURES, tokens_of
 from tokenworks.rankings.views.view import Asked, View
 
 MOST_ENDPOINTS = 100  # whose bins are read
@@ -51,7 +53,10 @@ _PERCENTILES = (
     *((f"rate_p{p}", RATE, p / 100) for p in (50, 10)),
 )
 
+_ERRORS, _TIMED = MEASURES.index("errors"), MEASURES.index("ttft_requests")
+
 Bins = dict[int, int]  # bin → answers
+Tries = dict[str, tuple[int, int]]  # endpoint → how often it was asked, and how often that failed
 
 
 def percentile(kind: str, bins: Bins, q: float) -> float | None:
@@ -74,18 +79,20 @@ def _build(asked: Asked) -> Table:
     period = asked.period.of_zone("UTC", asked.books.now_us())
 
     def read(part: Period) -> Groups:
-        return folded(rows_of(asked, fetch, part), len(fetch.by), _endpoint)
+        groups = folded(rows_of(asked, fetch, part), len(fetch.by), _endpoint)
+        return {name: sums for name, sums in groups.items() if _served(name, sums)}
 
     def named(name: str) -> Row:
         model, _, provider = name.partition("\0")
         return {"model": model, "provider": provider}
 
+    tries = _attempts(asked, period)
     found = spans(asked, period, DAY_US, read)
+    found = found._replace(now={**found.now, **_never_served(fetch, tries, found.now)})
     how = How(COLUMNS, "model", named, lambda sums: {"tokens": tokens_of(sums)}, JOIN, tokens_of)
     rows, total = ranked(found, how, min(asked.top, MOST_ENDPOINTS))
     shown = [row for row in rows if row["rank"] is not None]
     bins = _bins(asked, period, {row["model"] for row in shown})
-    tries = _attempts(asked, period)
     for row in shown:
         endpoint = f"{row['model']}\0{row['provider']}"
         row.update(_figures(bins.get(endpoint, {}), tries.get(endpoint, (0, 0))))
@@ -100,19 +107,35 @@ def _endpoint(row: Any) -> str:
     return f"{row[0]}\0{row[1]}"
 
 
+def _served(name: str, sums: Vector) -> bool:
+    """Whether this is an endpoint: answers from the response cache, and what was refused, had none."""
+    failed = sums[_ERRORS] > 0 and not name.endswith("\0")
+    return failed or tokens_of(sums) > 0 or sums[_TIMED] > 0
+
+
+def _never_served(fetch: Fetch, tries: Tries, known: Collection[str]) -> Groups:
+    """Endpoints that failed whenever they were asked: others served those requests, and have their tokens."""
+    nothing = (0,) * len(MEASURES)
+    missing = (name for name, (_, failures) in tries.items() if failures and name not in known)
+    return {name: nothing for name in missing if _is_wanted(fetch, name.split("\0"))}
+
+
+def _is_wanted(fetch: Fetch, endpoint: Sequence[str]) -> bool:
+    equal = all(fetch.where.get(name, value) == value for name, value in zip(fetch.by, endpoint, strict=True))
+    return equal and all(test(endpoint) for test in fetch.tests)
+
+
 def _bins(asked: Asked, period: Period, models: Iterable[str]) -> dict[str, dict[str, Bins]]:
     """By endpoint and kind."""
     found: dict[str, dict[str, Bins]] = {}
-    for model in sorted(models):
-        rows = asked.books.cube(
-            "speed", ("provider", "kind", "bin"), period.since_us, period.until_us, {"model": model}
-        )
-        for provider, kind, number, requests in rows:
-            found.setdefault(f"{model}\0{provider}", {}).setdefault(kind, {})[number] = requests
+    by = ("model", "provider", "kind", "bin")
+    rows = asked.books.cube("speed", by, period.since_us, period.until_us, {"model": tuple(sorted(models))})
+    for model, provider, kind, number, requests in rows:
+        found.setdefault(f"{model}\0{provider}", {}).setdefault(kind, {})[number] = requests
     return found
 
 
-def _attempts(asked: Asked, period: Period) -> dict[str, tuple[int, int]]:
+def _attempts(asked: Asked, period: Period) -> Tries:
     rows = asked.books.cube("attempt", ("model", "provider"), period.since_us, period.until_us)
     return {_endpoint(row): (row[2], row[3]) for row in rows}
 
