@@ -46,7 +46,13 @@ def test_turns_tools_and_calls() -> None:
     assert (found.media, found.redacted, found.consent, found.expires_us) == (2, 3, "key", 99)
 
 
-@pytest.mark.parametrize("body", [b"not zlib", zlib.compress(b"{"), ["a list"], zlib.compress(b"\xff\xfe")])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"not zlib", zlib.compress(b"{"), ["a list"], zlib.compress(b"\xff\xfe")),
+        zlib.compress(b"[" * 100_000),
+    ],
+)
 def test_what_cant_be_read_is_nothing(body: Any) -> None:
     assert read(row(body)) is None
 

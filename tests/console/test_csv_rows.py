@@ -11,13 +11,18 @@ from tokenworks.console import csv_rows
 from tokenworks.ledger.record import Record
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=1"])
-def test_formulas_are_disarmed(text: str) -> None:
-    assert csv_rows.safe(text) == f"'{text}"
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\n=1", " =1", "\uff1d1"])
+def test_formulas_are_disarmed_wherever_callers_can_write_one(text: str) -> None:
+    fields = ("app", "session", "user", "requested_model", "model", "provider", "finish_reason", "reasons")
+    record = Record("gen-1-a", 1, key_id="k", **dict.fromkeys(fields, text))
+    told = dict(zip(csv_rows.COLUMNS, csv_rows.row(record, {"k": text}), strict=True))
+    assert [told[name] for name in (*fields, "key")] == [f"'{text}"] * 9
 
 
 def test_plain_values_stay() -> None:
-    assert [csv_rows.safe(each) for each in ("a=b", "", -1, 0.5)] == ["a=b", "", -1, 0.5]
+    record = Record("a", 1, app="a=b", cost_nano_usd=-5)
+    told = dict(zip(csv_rows.COLUMNS, csv_rows.row(record, {}), strict=True))
+    assert (told["app"], told["user"], told["cost_usd"]) == ("a=b", "", -5e-9)
 
 
 def parsed(text: str) -> list[dict[str, str]]:

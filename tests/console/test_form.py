@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from urllib.parse import parse_qs
+
 import pytest
 from fastapi import Request
 
-from tokenworks.console.form import MAX_BODY, MAX_FIELDS, Form, same_origin, urlencoded
+from tokenworks.console import form as forms
+from tokenworks.console.form import LONG, MAX_BODY, MAX_FIELDS, MAX_OPEN, Form, same_origin, urlencoded
 from tokenworks.errors import BadRequest, Forbidden, TooLarge
 from tokenworks.plans.keys import Key
 
@@ -49,9 +53,27 @@ async def test_bodies_that_are_no_form_are_refused() -> None:
     assert (await urlencoded(request(b"", content_type=""))).fields == {}
     with pytest.raises(TooLarge):
         await urlencoded(request(b"a=" + b"x" * MAX_BODY))
+    with pytest.raises(TooLarge, match=str(MAX_OPEN)):
+        await urlencoded(request(b"a=" + b"x" * MAX_OPEN), MAX_OPEN)
     for body in (b"a=%ff", b"a=\xff", b"&".join(b"a=1" for _ in range(MAX_FIELDS + 1))):
         with pytest.raises(BadRequest, match="can't be read"):
             await urlencoded(request(body))
+
+
+async def test_long_forms_do_not_hold_up_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is worst to take apart takes a second, and requests of the gateway are served on this loop."""
+    threads = []
+
+    def noted(body: bytes, **more: object) -> dict[str, list[str]]:
+        threads.append(threading.get_ident())
+        return parse_qs(body, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(forms, "parse_qs", noted)
+    here = threading.get_ident()
+    assert (await urlencoded(request(b"a=1"))).text("a") == "1"
+    assert len((await urlencoded(request(b"a=" + b"%41" * LONG))).fields["a"][0]) == LONG
+    assert threads[0] == here and threads[1] != here
+    assert MAX_OPEN <= LONG
 
 
 def test_who_posted_is_known_only_where_somebody_must_be() -> None:
@@ -83,6 +105,8 @@ def test_our_own_forms_are_taken(headers: dict[str, str]) -> None:
         {"sec_fetch_site": "cross-site", "origin": "http://tw:8642", "host": "tw:8642"},
         {"origin": "http://evil.example", "host": "tw:8642"},
         {"origin": "http://tw:1", "host": "tw:8642"},
+        {"origin": "http://[", "host": "tw:8642"},
+        {"origin": "tw:8642", "host": "tw:8642"},
     ],
 )
 def test_forms_of_others_are_refused(headers: dict[str, str]) -> None:

@@ -12,11 +12,13 @@ import pytest
 
 from tokenworks.console import live
 from tokenworks.console.live import LONGEST_S, MOST_STREAMS, events
+from tokenworks.console.session import Session
 from tokenworks.ledger import pulse as beating
 from tokenworks.ledger.pulse import Pulse
-from tokenworks.plans.keys import Key
+from tokenworks.plans import keys
 
 Opened = Callable[..., Any]
+PEPPER = b"p" * 32
 NOW_US = 1_790_000_000_000_000
 PULSE = Pulse(
     inflight=3,
@@ -38,14 +40,23 @@ def parsed(chunk: bytes) -> tuple[str, Any]:
 
 
 @pytest.fixture
-def site(opened: Opened, tmp_path: Path) -> Any:
+def house(opened: Opened, tmp_path: Path) -> Any:
+    """A browser at a site with a pulse."""
     (tmp_path / "run").mkdir()
     beating.write(tmp_path, PULSE)
-    return opened(now_us=lambda: NOW_US, stop=asyncio.Event()).site
+    return opened(now_us=lambda: NOW_US, stop=asyncio.Event())
 
 
-async def test_values_and_a_chart_come_each_second(site: Any) -> None:
-    stream = events(site, Key("k", "k", "admin"), every_s=0)
+def session_of(browser: Any) -> Session:
+    """Of the admin's key."""
+    key = browser.site.keys.named(browser.key_id)
+    made: Session = browser.site.signer.new(key)[1]
+    return made
+
+
+async def test_values_and_a_chart_come_each_second(house: Any) -> None:
+    site = house.site
+    stream = events(site, session_of(house), every_s=0)
     name, values = parsed(await anext(stream))
     assert name == "values"
     assert values == {
@@ -65,39 +76,51 @@ async def test_values_and_a_chart_come_each_second(site: Any) -> None:
 
 
 async def test_where_nothing_is_known_there_are_dashes(opened: Opened) -> None:
-    stream = events(opened().site, Key("k", "k", "admin"), every_s=0)
+    browser = opened()
+    stream = events(browser.site, session_of(browser), every_s=0)
     assert set(parsed(await anext(stream))[1].values()) == {"–"}
     assert parsed(await anext(stream))[0] == "values"  # and no chart
     await stream.aclose()
 
 
 async def left(stream: Any) -> list[str]:
-    return [parsed(chunk)[0] async for chunk in stream]
+    async with asyncio.timeout(5):
+        return [parsed(chunk)[0] async for chunk in stream]
 
 
-async def test_it_closes_when_the_worker_drains(site: Any) -> None:
-    stream = events(site, Key("k", "k", "admin"), every_s=60)
+async def test_it_closes_when_the_worker_drains(house: Any) -> None:
+    site = house.site
+    stream = events(site, session_of(house), every_s=60)
     await anext(stream)
     rest = asyncio.ensure_future(left(stream))
     await asyncio.sleep(0.01)
     site.stop.set()
     assert await asyncio.wait_for(rest, 1) == ["chart", "close"]
     assert site.live_streams == 0
-    assert await left(events(site, Key("k", "k", "admin"))) == ["close"]
+    assert await left(events(site, session_of(house))) == ["close"]
 
 
-async def test_it_closes_with_its_key_and_after_a_while(site: Any) -> None:
-    key = Key("k", "k", "admin")
-    stream = events(site, key, every_s=0)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda store, key_id: store.revoke_key(key_id),
+        lambda store, key_id: store.update_key(key_id, role="member"),
+        lambda store, key_id: keys.rotate(store, key_id, PEPPER, 3600),
+    ],
+    ids=["revoked", "demoted", "rotated"],
+)
+async def test_it_closes_with_its_session(house: Any, change: Callable[..., object]) -> None:
+    stream = events(house.site, session_of(house), every_s=0)
     await anext(stream)
-    key.active = False
+    change(house.store, house.key_id)
+    house.site.keys.reload_if_changed()
     assert await left(stream) == ["chart", "close"]
-    key = Key("k", "k", "admin")
-    stream = events(site, key, every_s=0)
-    await anext(stream)
-    key.role = "member"
-    assert await left(stream) == ["chart", "close"]
-    stream = events(site, Key("k", "k", "admin"), every_s=0)
+    assert house.site.live_streams == 0
+
+
+async def test_it_closes_after_a_while(house: Any) -> None:
+    site = house.site
+    stream = events(site, session_of(house), every_s=0)
     await anext(stream)
     site.now_us = lambda: NOW_US + LONGEST_S * 1_000_000
     assert await left(stream) == ["chart", "close"]
@@ -149,6 +172,9 @@ async def test_there_are_only_so_many(browser: Any) -> None:
     browser.site.live_streams = MOST_STREAMS
     answer = await browser.get("/console/live")
     assert answer.status_code == 429 and answer.headers["retry-after"] == "30"
+    # those that saw room together with others, before any had begun
+    assert await left(events(browser.site, session_of(browser))) == ["close"]
+    assert browser.site.live_streams == MOST_STREAMS
 
 
 def test_the_first_chart_is_the_pulses_last_minute() -> None:

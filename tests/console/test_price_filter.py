@@ -67,9 +67,10 @@ def test_filters(wanted: Wanted, found: list[str]) -> None:
 def test_pages() -> None:
     many = [listed(f"a/{number:03d}", 1.0) for number in range(120)]
     last = price_filter.page(many, NOBODY, Wanted(page=9))
-    assert (last.page, last.pages, last.first, len(last.lines), last.total) == (3, 3, 101, 20, 120)
+    sheet = last.sheet
+    assert (sheet.number, sheet.pages, sheet.first, len(last.lines), sheet.count) == (3, 3, 101, 20, 120)
     none = price_filter.page([], NOBODY, Wanted())
-    assert (none.page, none.pages, list(none.lines)) == (1, 1, [])
+    assert (none.sheet.number, none.sheet.pages, list(none.lines)) == (1, 1, [])
 
 
 def test_a_query_is_read() -> None:

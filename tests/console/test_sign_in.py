@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from tokenworks.console.form import MAX_OPEN
 from tokenworks.console.session import COOKIE
 from tokenworks.console.sign_in import path_to
 from tokenworks.console.slowing import PER_ADDRESS
+from tokenworks.plans import keys
 
 Opened = Callable[..., Any]
+PEPPER = b"p" * 32
 
 
 async def test_an_admin_gets_in_and_goes_on_to_the_page_it_wanted(opened: Opened) -> None:
@@ -51,6 +54,40 @@ async def test_a_wrong_key_is_told_so(opened: Opened, secret: str) -> None:
     assert secret.strip() == "" or secret not in answer.text
     assert COOKIE not in browser.cookies
     assert (await browser.get("/console/")).status_code == 303
+
+
+async def test_the_secret_before_a_rotation_opens_nothing_here(opened: Opened) -> None:
+    """It still calls for a while; a session would outlast it."""
+    browser = opened()
+    keys.rotate(browser.store, browser.key_id, PEPPER, 3600)
+    browser.site.keys.reload_if_changed()
+    assert browser.site.keys.check(browser.secret.encode()) is not None
+    assert (await browser.sign_in()).status_code == 403
+    assert COOKIE not in browser.cookies
+
+
+async def test_a_session_that_was_there_before_is_not_gone_on_with(opened: Opened) -> None:
+    """Who plants a cookie knows nothing of the session after it."""
+    browser = opened()
+    await browser.sign_in()
+    planted, csrf = browser.cookies[COOKIE], browser.csrf
+    await browser.sign_in(browser.new_key("other", "admin")[1])
+    assert browser.cookies[COOKIE] != planted and browser.csrf != csrf
+
+
+async def test_open_forms_are_short(opened: Opened) -> None:
+    browser = opened()
+    for path in ("/console/sign-in", "/console/looks"):
+        answer = await browser.post(path, data={"next": "%" * MAX_OPEN})
+        assert answer.status_code == 413 and str(MAX_OPEN) in answer.text
+
+
+async def test_who_a_proxy_says_it_asks_for_is_not_believed(opened: Opened) -> None:
+    browser = opened()
+    for number in range(PER_ADDRESS + 1):
+        form, headers = {"key": "tw-" + "x" * 43}, {"x-forwarded-for": f"10.0.0.{number}"}
+        answer = await browser.post("/console/sign-in", data=form, headers=headers)
+    assert answer.status_code == 429
 
 
 @pytest.mark.parametrize("role", ["member", "manager"])

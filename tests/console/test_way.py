@@ -41,6 +41,8 @@ def test_pages_of_the_console_are_gone_to(path: str) -> None:
         "\\\\evil.example",
         "javascript:alert(1)",
         "/console/../v1/keys",
+        "/console/%2e%2e/v1/keys",  # which browsers take for the same
+        "/console/.%2E/docs",
         "/console",
         "/consoles/",
         "/v1/keys",

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from tokenworks.console.form import Form, same_origin, urlencoded
-from tokenworks.console.session import COOKIE, mark
-from tokenworks.console.site import site_of
+from tokenworks.console.session import COOKIE, Session, mark
+from tokenworks.console.site import Site, site_of
 from tokenworks.console.way import HOME, here
 from tokenworks.errors import Forbidden
 from tokenworks.plans.keys import Key
@@ -26,22 +26,25 @@ class SignInNeeded(Exception):
         self.path = path
 
 
-async def anybody(request: Request) -> Key | None:
-    """The administrator who is signed in, or None. On the loop, because the key book belongs to it.
-
-    What it finds is kept in ``request.state`` for the page.
-    """
-    site = site_of(request)
-    request.state.session = request.state.key = None
-    session = site.signer.read(request.cookies.get(COOKIE, ""))
-    if session is None:
-        return None
+def holder(site: Site, session: Session) -> Key | None:
+    """The administrator whose session this is; None once it has ended. On the loop, as the key book is."""
     key = site.keys.named(session.key_id)
     if key is None or key.role != "admin" or not hmac.compare_digest(mark(key), session.of):
         return None
     if key.expires_us is not None and key.expires_us <= site.now_us():
         return None
-    request.state.session, request.state.key = session, key
+    return key
+
+
+async def anybody(request: Request) -> Key | None:
+    """The administrator who is signed in, or None.
+
+    What it finds is kept in ``request.state`` for the page.
+    """
+    site = site_of(request)
+    session = site.signer.read(request.cookies.get(COOKIE, ""))
+    key = holder(site, session) if session is not None else None
+    request.state.session, request.state.key = (session if key is not None else None), key
     return key
 
 

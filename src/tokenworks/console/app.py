@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -136,4 +137,12 @@ async def _broken(request: Request, _: Exception) -> Response:
 
 async def _error_page(request: Request, status: int, message: str) -> Response:
     await anybody(request)  # the page's head shows who is signed in
-    return page(request, "error.html", title="shell.error_title", status=status, code=status, message=message)
+    return await run_in_threadpool(
+        page,
+        request,
+        "error.html",
+        title="shell.error_title",
+        status=status,
+        code=status,
+        message=message,
+    )

@@ -50,12 +50,13 @@ def captured(store: Store, record_id: str, time_us: int) -> Captured | None:
 def read(row: CaptureRow) -> Captured | None:
     """The body of ``row``; None where it can't be read, as one of a later version."""
     try:
-        unpacked = zlib.decompressobj().decompress(row.body, MAX_BODY)
-        body = json.loads(unpacked)
-    except (zlib.error, ValueError):
+        body = json.loads(zlib.decompressobj().decompress(row.body, MAX_BODY))
+        return _captured(body, row.expires_us) if isinstance(body, dict) else None
+    except (zlib.error, ValueError, RecursionError):  # the last of what is nested too deeply
         return None
-    if not isinstance(body, dict):
-        return None
+
+
+def _captured(body: dict[str, Any], expires_us: int) -> Captured:
     counts = body.get("redacted")
     return Captured(
         turns=tuple(_turn(each) for each in _dicts(body.get("messages"))),
@@ -65,7 +66,7 @@ def read(row: CaptureRow) -> Captured | None:
         media=int(media) if isinstance(media := body.get("media"), int) else 0,
         redacted=sum(n for n in counts.values() if isinstance(n, int)) if isinstance(counts, dict) else 0,
         consent=_text(body.get("consent")),
-        expires_us=row.expires_us,
+        expires_us=expires_us,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from tokenworks.ledger.record import Record
+from tokenworks.rankings.exporting import disarmed
 from tokenworks.schema import NANO_USD
 
 COLUMNS = (
@@ -18,15 +19,9 @@ COLUMNS = (
 )
 PAGE = 500  # records that are read at once
 MOST = 50_000  # rows of one file
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell that begins so is run by spreadsheets
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Cell = str | int | float
-
-
-def safe(cell: Cell) -> Cell:
-    """``cell``; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def lines(
@@ -58,7 +53,7 @@ def row(record: Record, names: Mapping[str, str]) -> list[Cell]:
         *(record.cost_nano_usd / NANO_USD, record.latency_us / 1000, record.ttft_us / 1000),
         int(record.estimated),
     ]
-    return [safe(cell) for cell in cells]
+    return [disarmed(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def iso(time_us: int) -> str:

@@ -12,11 +12,11 @@ from tokenworks.catalog.sellers import LOCAL
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.manager import EngineState
 from tokenworks.ledger.cubes import CUBES
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.schema import NANO_USD
 
 WEEKS = 12
-DAY_US = 86_400 * 1_000_000
 _EPOCH = date(1970, 1, 1)
 _MEASURES = CUBES["provider"].measures
 _INPUTS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from tokenworks.errors import BadRequest, Forbidden, TooLarge
 from tokenworks.plans.keys import Key
 
 MAX_BODY = 1 << 20
+MAX_OPEN = 1 << 14  # of a form that anybody may send
+LONG = 1 << 14  # from here on a form is taken apart in a thread: the worst of MAX_BODY take a second
 MAX_FIELDS = 1000
 MAX_TEXT = 500
 
@@ -61,25 +64,29 @@ class Form:
         return value
 
 
-async def urlencoded(request: Request) -> Form:
-    """The form in a request's body. Raises BadRequest or TooLarge."""
+async def urlencoded(request: Request, most: int = MAX_BODY) -> Form:
+    """The form in a request's body of at most so many bytes. Raises BadRequest or TooLarge."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded" and (kind or await request.body()):
         raise BadRequest("send the form as application/x-www-form-urlencoded")
     body = await request.body()
-    if len(body) > MAX_BODY:
-        raise TooLarge(f"a form has {MAX_BODY} bytes at most")
+    if len(body) > most:
+        raise TooLarge(f"this form has {most} bytes at most")
     try:
-        fields = parse_qs(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
+        return Form(await run_in_threadpool(_fields, body) if len(body) > LONG else _fields(body))
     except ValueError:
         raise BadRequest("the form can't be read; send UTF-8 and fewer fields") from None
-    return Form(fields)
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    """Raises ValueError."""
+    return parse_qs(
+        body.decode("ascii"),
+        keep_blank_values=True,
+        encoding="utf-8",
+        errors="strict",
+        max_num_fields=MAX_FIELDS,
+    )
 
 
 def same_origin(request: Request) -> None:
@@ -90,6 +97,14 @@ def same_origin(request: Request) -> None:
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin", "null")
-    ours = origin in ("null", "") or urlsplit(origin).netloc == request.headers.get("host")
+    ours = origin in ("null", "") or _host(origin) == request.headers.get("host")
     if not (site in ("same-origin", "none") if site else ours):
         raise Forbidden("this form was sent from another site; open the console and send it from there")
+
+
+def _host(origin: str) -> str | None:
+    """With its port; None where this is no origin."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from tokenworks.console import alerts, live
 from tokenworks.console.access import SignedIn
 from tokenworks.console.alerts import Alert
+from tokenworks.console.example import curl
 from tokenworks.console.page import page
 from tokenworks.console.site import Site, site_of
 from tokenworks.ledger import pulse as beating
@@ -26,7 +25,6 @@ from tokenworks.schema import NANO_USD
 
 DAYS = 14
 TOP = 8
-_ADDRESS = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,200}")
 
 router = APIRouter()
 
@@ -71,7 +69,7 @@ def _page(request: Request, site: Site, resting: list[Alert]) -> Response:
         alerts=found[: alerts.MOST],
         more_alerts=max(0, len(found) - alerts.MOST),
         used=used,
-        example=example(request, site),
+        example=curl(request),
     )
 
 
@@ -115,23 +113,6 @@ def top_models(site: Site, now_us: int) -> list[TopModel]:
         for tokens, row in counted[:TOP]
         if tokens  # what no model answered has none, and no name
     ]
-
-
-def example(request: Request, site: Site) -> str:
-    """A first request to paste into a shell, of a model that can be called."""
-    host = request.headers.get("host", "")
-    if not _ADDRESS.fullmatch(host):  # it is pasted into a shell
-        host = f"{site.settings.server.host}:{site.settings.server.port}"
-    engines = [engine.model for engine in site.settings.engines.values()]
-    callable_now = [model for model, found in site.catalog.endpoints.items() if found]
-    model = next(iter(engines + (["auto"] if site.auto is not None else []) + callable_now), "MODEL")
-    body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "Hello!"}]}).decode()
-    return (
-        f"curl http://{host}/v1/chat/completions \\\n"
-        '  -H "Authorization: Bearer $TOKENWORKS_KEY" \\\n'
-        "  -H 'Content-Type: application/json' \\\n"
-        f"  -d {shlex.quote(body)}"
-    )
 
 
 def day_start_us(now_us: int, zone: str) -> int:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from tokenworks.console.access import Posted, SignedIn
+from tokenworks.console.example import curl
 from tokenworks.console.form import Form
 from tokenworks.console.gauges import of_limits, of_plans, owned, readable, windows_of
 from tokenworks.console.key_lines import begins, is_private, plan_of, state
@@ -22,6 +23,7 @@ from tokenworks.console.way import see
 from tokenworks.errors import BadRequest, NotFound
 from tokenworks.ledger.cubes import CUBES
 from tokenworks.ledger.limit_rows import SubscriptionRow
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.rows import KeyRow
 from tokenworks.ledger.store import Store
 from tokenworks.plans import keys as making
@@ -32,7 +34,6 @@ from tokenworks.schema import NANO_USD
 router = APIRouter()
 
 AUDIT = 30  # entries that are shown
-DAY_US = 86_400 * 1_000_000
 HOUR_S = 3600
 CONFIRMED = ("revoke", "disable")  # what is asked for once more, in some cases
 _MEASURES = CUBES["key"].measures
@@ -62,7 +63,8 @@ def _detail(request: Request, site: Site, row: KeyRow, who: Key, error: str = ""
     owners = [("key", row.id)] + ([("team", row.team_id)] if row.team_id else [])
     gauges = of_limits(store, owned(store.limits(), owners), now_us)
     plan, scope = plan_of(row, {(each.scope, each.subject): each.plan for each in store.subscriptions()})
-    spec = next((readable(each.spec) for each in store.plans() if each.name == plan), None)
+    plans = {each.name: each.spec for each in store.plans()}
+    spec = readable(plans[plan]) if plan in plans else None
     windows = []
     if spec is not None:
         subscriber = f"{scope}:{row.id if scope == 'key' else row.team_id}"
@@ -84,13 +86,13 @@ def _detail(request: Request, site: Site, row: KeyRow, who: Key, error: str = ""
         plan=plan,
         plan_scope=scope,
         windows=windows,
-        plans=[each.name for each in store.plans()],
+        plans=list(plans),
         uses=uses(store, row.id, now_us),
         stops=[each for each in reversed(store.stops()) if each.key_id == row.id],
         action=action_line(action, row.name, now_us) if action is not None else None,
         entries=store.audit(target=row.id, limit=AUDIT),
         own=row.id == who.id,
-        origin=f"{request.url.scheme}://{request.url.netloc}",
+        example=curl(request),
     )
 
 
@@ -242,7 +244,7 @@ async def rotate_key(request: Request, form: Posted, key_id: str) -> Response:
     made = await run_in_threadpool(rotate)
     take_effect(site)
     if isinstance(made, dict):
-        return shown_once(request, **made, own=key_id == form.key.id)
+        return await run_in_threadpool(shown_once, request, **made, own=key_id == form.key.id)
     return made
 
 

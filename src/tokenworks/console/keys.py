@@ -130,7 +130,7 @@ async def create_key(request: Request, form: Posted) -> Response:
 
     made = await run_in_threadpool(make)
     take_effect(site)
-    return shown_once(request, *made) if isinstance(made, tuple) else made
+    return await run_in_threadpool(shown_once, request, *made) if isinstance(made, tuple) else made
 
 
 def read_new(form: Form, store: Store, now_us: int) -> NewKey:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from tokenworks.console.form import same_origin, urlencoded
+from tokenworks.console.form import MAX_OPEN, same_origin, urlencoded
 from tokenworks.console.strings import DEFAULT, LANGUAGES
 from tokenworks.console.way import inside, see, wants_secure
 
@@ -47,7 +47,7 @@ def theme_of(request: Request) -> str:
 async def looks(request: Request) -> Response:
     """Keep the language or the theme that was chosen, signed in or not, and go back."""
     same_origin(request)
-    form = await urlencoded(request)
+    form = await urlencoded(request, MAX_OPEN)
     answer = see(inside(form.text("next")))
     for name, cookie, known in (("language", LANGUAGE_COOKIE, LANGUAGES), ("theme", THEME_COOKIE, THEMES)):
         if form.text(name) in known:

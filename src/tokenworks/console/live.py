@@ -10,13 +10,13 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from tokenworks.console.access import SignedIn
+from tokenworks.console.access import SignedIn, holder
 from tokenworks.console.formats import moment, nano_usd, number, tokens
+from tokenworks.console.session import Session
 from tokenworks.console.site import Site, site_of
 from tokenworks.errors import RateLimited
 from tokenworks.ledger import pulse as beating
 from tokenworks.ledger.pulse import SERIES_S, Pulse
-from tokenworks.plans.keys import Key
 
 EVERY_S = 1.0
 LONGEST_S = 600  # then who still looks connects again
@@ -27,23 +27,28 @@ router = APIRouter()
 
 
 @router.get("/live")
-async def live(request: Request, key: SignedIn) -> Response:
+async def live(request: Request, _: SignedIn) -> Response:
     """Events ``values`` (text by name) and ``chart`` each second, ``close`` at the end."""
     site = site_of(request)
     if site.live_streams >= MOST_STREAMS:
         raise RateLimited("too many live pages are open; close some", retry_after_s=30)
     # no proxy shall hold events back to send several at once
     return StreamingResponse(
-        events(site, key), media_type="text/event-stream", headers={"x-accel-buffering": "no"}
+        events(site, request.state.session),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},
     )
 
 
-async def events(site: Site, key: Key, every_s: float = EVERY_S) -> AsyncIterator[bytes]:
-    """The events, until ``LONGEST_S`` are over, the worker drains, or the key is no admin's any more."""
+async def events(site: Site, session: Session, every_s: float = EVERY_S) -> AsyncIterator[bytes]:
+    """The events, until ``LONGEST_S`` are over, the worker drains, or the session has ended."""
+    if site.live_streams >= MOST_STREAMS:  # many that came at once saw room for all of them
+        yield event("close", {})
+        return
     site.live_streams += 1
     try:
         until_us = site.now_us() + LONGEST_S * 1_000_000
-        while site.now_us() < until_us and key.active and key.role == "admin" and not site.stop.is_set():
+        while site.now_us() < until_us and holder(site, session) and not site.stop.is_set():
             pulse = beating.read(site.settings.home, site.now_us())
             yield event("values", values(pulse, site.settings.rankings.timezone))
             if pulse is not None:

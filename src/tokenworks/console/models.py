@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from tokenworks.console import price_filter, price_use
 from tokenworks.console.access import SignedIn
+from tokenworks.console.example import curl
 from tokenworks.console.page import page
 from tokenworks.console.price_filter import Line
 from tokenworks.console.price_list import PriceList
@@ -100,6 +99,9 @@ def _one(request: Request, site: Site, name: str, alive: Mapping[Place, Speed]) 
     if known is None and not rows and not used.use:
         return page(request, "models_none.html", title="models.none_title", status=404, asked=name)
     lines = [Line(row, used.use_of(row.endpoint), used.speed_of(row.endpoint)) for row in rows or ()]
+    listed = {line.listed.endpoint.tag for line in lines}
+    unlisted = [(tag, use) for (_, tag), use in used.use.items() if tag not in listed]
+    passed = [(tag, use) for tag, use in unlisted if _takes_any(site, tag)]
     rows_of_keys = site.store.keys()
     names = {row.id: row.name for row in rows_of_keys}
     apps = price_use.users(site.store, "app", "app", model_id, now_us, {})
@@ -111,21 +113,24 @@ def _one(request: Request, site: Site, name: str, alive: Mapping[Place, Speed]) 
         model_id=model_id,
         model=known,
         lines=lines,
-        gone=[
-            (tag, use)
-            for (_, tag), use in used.use.items()
-            if tag not in {x.listed.endpoint.tag for x in lines}
-        ],
+        passed=passed,
+        gone=[(tag, use) for tag, use in unlisted if (tag, use) not in passed],
         steps=[(line, steps) for line in lines if (steps := prices.steps(line.listed))],
         price_data=_price_data(lines),
         speed_data=_speed_data(lines),
         apps=apps[:TOP],
         keys=keys[:TOP],
-        curl=_curl(request, model_id),
-        callable_now=any(line.listed.mine for line in lines),
+        curl=curl(request, model_id if lines or not passed else f"{passed[0][0]}/{model_id}"),
+        callable_now=bool(passed) or any(line.listed.mine for line in lines),
         use_days=price_use.USE_DAYS,
         speed_days=price_use.SPEED_DAYS,
     )
+
+
+def _takes_any(site: Site, tag: str) -> bool:
+    """Whether the provider of this endpoint is still here and passes on models that the catalogue lacks."""
+    provider = site.catalog.providers.get(tag.partition("/")[0])
+    return provider is not None and provider.accepts_any_model
 
 
 def _label(line: Line) -> str:
@@ -154,16 +159,3 @@ def _speed_data(lines: Sequence[Line]) -> dict[str, Any] | None:
         "labels": [_label(line) for line in measured],
         "rate": [line.speed.tokens_per_s for line in measured],
     }
-
-
-def _curl(request: Request, model: str) -> str:
-    """A request for this model that a shell can run."""
-    base = f"{request.url.scheme}://{request.url.netloc}"
-    body = json.dumps(
-        {"model": model, "messages": [{"role": "user", "content": "Hello"}]}, ensure_ascii=False
-    )
-    return (
-        f"curl {shlex.quote(base + '/v1/chat/completions')} \\\n"
-        '  -H "authorization: Bearer $TOKENWORKS_KEY" -H "content-type: application/json" \\\n'
-        f"  -d {shlex.quote(body)}"
-    )

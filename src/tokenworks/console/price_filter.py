@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from tokenworks.console.ordering import Sheet
 from tokenworks.console.price_list import Listed
 from tokenworks.console.price_use import Speed, Use, Used
 
@@ -66,10 +67,7 @@ class Page(msgspec.Struct, frozen=True):
     """A part of the list."""
 
     lines: Sequence[Line]
-    total: int
-    page: int
-    pages: int
-    first: int  # number of the first line, from 1
+    sheet: Sheet
 
 
 def read(query: Mapping[str, str]) -> Wanted:
@@ -103,10 +101,8 @@ def page(rows: Sequence[Listed], used: Used, wanted: Wanted) -> Page:
     known = [line for line in lines if key(line) is not None]
     known.sort(key=lambda line: _ranked(key(line)), reverse=wanted.sort.startswith("-"))
     lines = [*known, *(line for line in lines if key(line) is None)]
-    pages = max(-(-len(lines) // PAGE), 1)
-    at = min(wanted.page, pages)
-    first = (at - 1) * PAGE
-    return Page(lines[first : first + PAGE], len(lines), at, pages, first + 1)
+    sheet = Sheet(len(lines), wanted.page, PAGE)
+    return Page(lines[sheet.span], sheet)
 
 
 def _usual(line: Line) -> tuple[bool, str, str]:

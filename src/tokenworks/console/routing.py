@@ -42,7 +42,7 @@ async def try_prompt(request: Request, form: Posted) -> Response:
     """The same with what ``auto`` would do with a prompt. On the loop, to which ``auto`` belongs."""
     tried = _tried(site_of(request), form)
     if "hx-request" in request.headers:
-        return page(request, "routing_tried.html", title="routing.title", **tried)
+        return await run_in_threadpool(page, request, "routing_tried.html", title="routing.title", **tried)
     return await run_in_threadpool(_shown, request, tried)
 
 

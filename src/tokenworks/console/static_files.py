@@ -58,8 +58,8 @@ class Shelf:
 
 
 @router.get("/static/{name}")
-async def static_file(request: Request, name: str, v: str = "") -> Response:
-    """One file; with its present version in ``v`` it may be kept for good."""
+def static_file(request: Request, name: str, v: str = "") -> Response:
+    """One file; with its present version in ``v`` it may be kept for good. Packing it takes its time."""
     shelf: Shelf = request.app.state.site.shelf
     asset = shelf.assets.get(name)
     if asset is None:

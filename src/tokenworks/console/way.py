@@ -23,9 +23,14 @@ def inside(path: str) -> str:
     except ValueError:
         return HOME
     at = parts.path
-    if parts.scheme or parts.netloc or not at.startswith(HOME) or "//" in at or ".." in at:
+    if parts.scheme or parts.netloc or not at.startswith(HOME) or "//" in at or ".." in _dots(at):
         return HOME
     return HOME if at.startswith(SIGN_IN) else path
+
+
+def _dots(path: str) -> str:
+    """``path`` with its dots as browsers see them: ``%2e`` is one too where they look for parents."""
+    return path.replace("%2e", ".").replace("%2E", ".")
 
 
 def here(request: Request) -> str:
