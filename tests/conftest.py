@@ -21,7 +21,10 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pe
 # they begin, and those that only compute fill the gaps.
 FIRST = (
     "whole/test_schemathesis.py",
+    "whole/test_console_pages.py",
     "whole/test_kill_nine.py",
+    "whole/test_console_actions.py",
+    "whole/test_console_rankings.py",
     "whole/test_overspend_killed.py",
     "app/test_supervisor.py",
     "whole/test_overspend.py",

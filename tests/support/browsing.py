@@ -123,7 +123,7 @@ def chromium_running() -> Iterator[Browser]:
 
 @contextmanager
 def browser(program: Browser, origin: str, **options: Any) -> Iterator[Watched]:
-    """A browser without cookies that may ask ``origin`` alone; ``options`` are those of a Playwright context."""
+    """Without cookies, and it may ask ``origin`` alone; ``options`` are those of a Playwright context."""
     # nothing moves, so that what is looked at has arrived
     context = program.new_context(base_url=origin, reduced_motion="reduce", **options)
     context.set_default_timeout(15_000)
@@ -138,12 +138,13 @@ OF_LOOKS = ("color-contrast", "link-in-text-block", "scrollable-region-focusable
 
 
 def faults(page: Page, *, only: Sequence[str] = ()) -> list[str]:
-    """What axe-core finds seriously wrong with the page as it stands, one line each; by all its rules or ``only``."""
+    """What axe-core finds seriously wrong with the page as it stands, by all its rules or ``only`` these."""
     # The page's policy lets no script in but its own; the browser's own channel is not the page's.
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(AXE.read_text())
     found: dict[str, Any] = page.evaluate(
-        "async (only) => await axe.run(document, {resultTypes: ['violations'], ...(only.length && {runOnly: only})})",
+        """async (only) => await axe.run(
+          document, {resultTypes: ['violations'], ...(only.length && {runOnly: only})})""",
         [*only],
     )
     return [

@@ -75,6 +75,7 @@ def figures(sums: Vector) -> Row:
 
 JOIN = joined(len(MEASURES))
 
+_UNNAMED = {"model": ("",)}  # what was refused before anybody was asked has no rank
 Name = Callable[[Books, Any], str]  # of what stands in the first dimension
 Texts = Callable[[Books, str], Row]
 
@@ -104,7 +105,7 @@ def _view(
         period = placed(asked, fetch.grain_us)
         found = spans(asked, period, fetch.grain_us, lambda part: grouped(asked, fetch, part, group))
         how = How(made, name, texts_of, figures, JOIN, tokens_of)
-        rows, total = ranked(found, how, asked.top)
+        rows, total = ranked(found, how, asked.top, apart=_UNNAMED.get(name, ()))
         return table(asked, period, made, rows, total, notes(asked, fetch))
 
     return View(
