@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tokenworks.routing.checks.code import blocks, check, unbalanced
@@ -50,6 +52,13 @@ def test_what_cannot_be_judged_says_nothing(answer: Answer) -> None:
 def test_a_broken_block_beside_another_task_is_a_doubt() -> None:
     found = check(fenced("python", "def f(:"), Expected(task="chat"))
     assert found is not None and not found.ok and not found.fatal
+
+
+def test_fences_without_an_end_take_no_time() -> None:
+    started = time.process_time()
+    assert blocks("```py\nx\n" * 4000) == []
+    assert time.process_time() - started < 1.0  # a search for pairs takes ten seconds
+    assert blocks("```py\nx = '```'\n```\n  ```\n ```") == [("py", "x = '```'\n"), ("", "")]
 
 
 def test_nothing_is_run_and_nothing_deep_breaks_it() -> None:

@@ -21,6 +21,14 @@ def test_right_code_passes_and_wrong_code_is_fatal() -> None:
     assert run(Answer("no code"), "assert True") is None
 
 
+def test_code_that_ends_the_program_before_the_tests_passes_nothing() -> None:
+    for ending in ("import os; os._exit(0)", "import sys; sys.exit(0)", "raise SystemExit"):
+        found = run(Answer(f"```python\n{ending}\n```"), "assert False")
+        assert found is not None and found.fatal, ending
+    said = run(CODE, "import sys\nassert double(4) == 8\nprint('noise', file=sys.stderr)")
+    assert said is not None and said.ok
+
+
 def test_what_does_not_end_is_ended() -> None:
     found = run(Answer("```python\nwhile True: pass\n```"), "", timeout_s=0.5)
     assert found is not None and found.fatal and "not done" in found.detail

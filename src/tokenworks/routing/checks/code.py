@@ -11,6 +11,7 @@ import msgspec
 from tokenworks.routing.checks.finding import Answer, Expected, Finding
 
 FENCED = re.compile(r"^ {0,3}```[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^ {0,3}```[ \t]*$", re.MULTILINE | re.DOTALL)
+_MARK = re.compile(r" {0,3}```[ \t]*([\w+#.-]*)")
 PYTHON = {"python", "py", "python3"}
 JSON = {"json"}
 BRACES = {"c", "cpp", "c++", "java", "javascript", "js", "typescript", "ts", "go", "rust", "rs", "csharp",
@@ -22,8 +23,24 @@ ELISION = re.compile(r"^\s*(?:#|//)?\s*\.\.\.\s*$", re.MULTILINE)
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """(language, code) of each fenced block; the language is in small letters and may be empty."""
-    return [(m[1].lower(), m[2]) for m in FENCED.finditer(text)]
+    """(language, code) of each fenced block; the language is in small letters and may be empty.
+
+    Line by line: a search for pairs of fences takes the square of their number where none is closed.
+    """
+    found: list[tuple[str, str]] = []
+    name: str | None = None
+    code: list[str] = []
+    for line in text.splitlines(keepends=True):
+        mark = _MARK.match(line)
+        if name is None:
+            if mark is not None:
+                name, code = mark[1].lower(), []
+        elif mark is not None and line.strip() == "```":
+            found.append((name, "".join(code)))
+            name = None
+        else:
+            code.append(line)
+    return found
 
 
 def check(answer: Answer, expected: Expected) -> Finding | None:

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import os
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -38,8 +39,10 @@ def run(answer: Answer, tests: str, *, timeout_s: float = 5.0) -> Finding | None
     found = [code for name, code in blocks(answer.text) if name in PYTHON]
     if not found:
         return None
-    done, output = execute("\n\n".join([*found, tests]), timeout_s)
-    if done == 0:
+    mark = secrets.token_hex(16)  # told at the very end: code that ends the program early passes nothing
+    told = f"__import__('sys').stderr.write('\\n{mark}')"
+    done, output = execute("\n\n".join([*found, tests, told]), timeout_s)
+    if done == 0 and output.endswith(mark):
         return Finding("tests", True)
     said = output.strip().splitlines()[-1][:TOLD] if output.strip() else f"it ended with {done}"
     return Finding("tests", False, True, said if done is not None else f"not done within {timeout_s:g} s")
