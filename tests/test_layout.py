@@ -109,6 +109,7 @@ ALLOWED = {
     "wire": {"openai", "anthropic"},  # whose protocols its files speak
     "errors.py": {"openai", "openrouter"},  # shapes of error bodies that clients expect
     "engines/door.py": {"openai"},  # tells which protocol an engine's own server speaks
+    "api/batches.py": {"openrouter"},  # a field of answers
     "api/hot_paths.py": {"openai"},  # tells people which protocol a path speaks
     "gateway/caller.py": {"openrouter", "anthropic"},  # names of request headers
     "gateway/front.py": {"openrouter"},  # names of the answer's headers

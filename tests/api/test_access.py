@@ -42,6 +42,17 @@ MEMBERS = {
     "/rankings",
     "/rankings/{view}",
     "/rankings/{view}/chart",
+    "/files",
+    "/files/{file_id}",
+    "/files/{file_id}/content",
+    "/batches",
+    "/batches/{batch_id}",
+    "/batches/{batch_id}/parts",
+    "/batches/{batch_id}/cancel",
+    "/batches/{batch_id}/pause",
+    "/batches/{batch_id}/resume",
+    "/batches/{batch_id}/retry",
+    "/recipes",
 }
 # Administrative, and a manager's too, within its team: tests/api/test_reach.py and those of each file.
 MANAGERS = {

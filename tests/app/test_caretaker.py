@@ -56,3 +56,22 @@ def test_it_outlives_a_store_that_is_down(
     thread.join(5)
     assert not thread.is_alive() and rounds >= 4
     assert "caretaker: down" in caplog.text and "a mistake" in caplog.text
+
+
+def test_old_batches_and_files_go_when_their_days_are_over(tmp_path: Path) -> None:
+    from batching import batch_row, file_row
+
+    store = open_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
+    store.migrate()
+    now_us = time.time_ns() // 1000
+    rows = [batch_row(status="completed", finished_us=now_us - days * DAY_US - 1) for days in (0, 1, 2)]
+    for row in rows:
+        store.add_batch(row)
+    files = [file_row(expires_us=now_us + offset) for offset in (-1, 10**9)]
+    for file in files:
+        store.add_file(file)
+        store.finish_file(file.id, 0)
+    Caretaker(store, keep_batches_days=2).work(now_us)
+    assert [store.batch(row.id) is not None for row in rows] == [True, True, False]
+    assert [store.file(file.id) is not None for file in files] == [False, True]
+    store.close()

@@ -46,7 +46,7 @@ def commands(group: click.Group, name: str = "") -> dict[str, click.Command]:
 
 
 ALL = [
-    *("init", "serve", "usage", "chat", "launch", "audit", "model add", "model list"),
+    *("init", "serve", "worker", "usage", "chat", "launch", "audit", "model add", "model list"),
     *(
         f"key {name}"
         for name in ("create", "list", "show", "update", "rotate", "revoke", "disable", "enable")
@@ -60,6 +60,10 @@ ALL = [
     *("provider list", "provider key list", "provider key add", "provider key remove"),
     *("provider key disable", "provider key enable", "provider key rotate"),
     *(f"route {name}" for name in ("drift", "eval", "explain", "replay", "train")),
+    *(
+        f"batch {name}"
+        for name in ("run", "list", "show", "watch", "pause", "resume", "cancel", "retry", "results")
+    ),
     *("capture list", "capture forget", "distill eval", "distill export"),
 ]
 

@@ -9,6 +9,7 @@ import pytest
 from tokenworks.config import rules
 from tokenworks.config.auto import AutoSettings
 from tokenworks.config.settings import (
+    BatchSettings,
     EngineSettings,
     LedgerSettings,
     ObservabilitySettings,
@@ -59,6 +60,7 @@ ALLOWED = [
     (ServerSettings, "drain_s", 0.0),
     (RankingsSettings, "timezone", "Asia/Kolkata"),
     (RankingsSettings, "samples_per_s", 0.0),
+    (BatchSettings, "concurrency", 1024),
     (ObservabilitySettings, "otlp_endpoint", ""),
     (ObservabilitySettings, "otlp_endpoint", "http://127.0.0.1:4318"),
     (ObservabilitySettings, "otlp_headers", {"x-team": "a b"}),
@@ -128,6 +130,8 @@ REFUSED = [
     (RankingsSettings, "timezone", "Mars/hunter2", "must be a time zone"),
     (RankingsSettings, "timezone", "../etc/passwd", "must be a time zone"),
     (RankingsSettings, "samples_per_s", -1.0, "from 0 to 1000"),
+    (BatchSettings, "concurrency", 0, "from 1 to 1024"),
+    (BatchSettings, "keep_days", 0, "from 1 to 3650"),
     (ObservabilitySettings, "sample", 1.5, "from 0 to 1"),
     (ObservabilitySettings, "otlp_endpoint", "hunter2:4318", "must be a URL"),
     (ObservabilitySettings, "otlp_endpoint", "http://u:hunter2@h", "use otlp_headers"),

@@ -1,10 +1,11 @@
-"""The page of batches: what waits until its plan has room."""
+"""The page of batches: work in bulk, and what waits until its plan has room."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from batching import batch_row
 from fresh_store import fresh_store
 from queueing import queued_row
 
@@ -24,9 +25,9 @@ async def test_nobody_sees_the_queue_without_signing_in(opened: Any) -> None:
     assert (await opened().get("/console/batches")).status_code == 303
 
 
-async def test_an_empty_queue_says_what_is_not_built_and_what_to_do(browser: Any) -> None:
+async def test_empty_it_says_what_to_do(browser: Any) -> None:
     text = (await browser.get("/console/batches")).text
-    assert "not built yet" in text
+    assert "tokenworks batch run translate" in text
     assert "--used-up queue" in text
     assert "<tbody" not in text
     browser.store.put_plan(PlanRow("my plan", '{"name":"my plan","used_up":"queue"}', 1, 1))
@@ -107,3 +108,38 @@ async def test_it_speaks_chinese(browser: Any) -> None:
     wait(browser, "k_1")
     answer = await browser.get("/console/batches", headers={"accept-language": "zh"})
     assert "等待中" in answer.text
+
+
+# --- batches
+
+
+async def test_batches_are_listed_with_how_far_they_are(browser: Any) -> None:
+    key_id, _ = browser.new_key("<b>ci")
+    for row in (
+        batch_row(key_id=key_id, kind="translate", total=10, done=3, failed=1, cost_nano_usd=2_500_000_000),
+        batch_row(key_id=key_id, status="paused", note="waits for money: <i>none</i>"),
+    ):
+        browser.store.add_batch(row)
+    text = (await browser.get("/console/batches")).text
+    for each in ("translate", "&lt;b&gt;ci", "$2.50", "1 failed", "waits for money: &lt;i&gt;none", "Paused"):
+        assert each in text, each
+    assert 'value="4" max="10"' in text
+    assert "<i>" not in text
+
+
+async def test_it_is_looked_at_again_only_while_something_runs(browser: Any) -> None:
+    browser.store.add_batch(batch_row(status="completed", finished_us=1))
+    assert 'hx-trigger="every 5s"' not in (await browser.get("/console/batches")).text
+    browser.store.add_batch(batch_row())
+    assert 'hx-trigger="every 5s"' in (await browser.get("/console/batches")).text
+
+
+async def test_the_latest_come_first_twenty_a_page(browser: Any) -> None:
+    rows = [batch_row() for _ in range(25)]
+    for row in rows:
+        browser.store.add_batch(row)
+    first = (await browser.get("/console/batches")).text
+    assert [f'"/console/batches/{row.id}"' in first for row in rows] == [False] * 5 + [True] * 20
+    assert f"after={rows[5].id}" in first
+    second = (await browser.get(f"/console/batches?after={rows[5].id}")).text
+    assert [f'"/console/batches/{row.id}"' in second for row in rows] == [True] * 5 + [False] * 20

@@ -342,7 +342,7 @@ def limited(door: Door, unit: str, amount: float) -> None:
 async def test_the_doubted_answer_is_served_where_the_limit_ends(
     tmp_path: Path, more: dict[str, Any]
 ) -> None:
-    settings = {"limits": LimitSettings(wait_s=0.05)}
+    settings = {"limits": LimitSettings(wait_s=0.3)}
     async with auto_door(tmp_path, says(OTHER, LYON), more=settings) as (door, upstream):
         limited(door, "requests", 2)
         answer = await door.post(ask(**more))
@@ -358,7 +358,7 @@ async def test_the_doubted_answer_is_served_where_the_limit_ends(
 
 
 async def test_a_budget_that_is_too_small_for_the_strong_model(tmp_path: Path) -> None:
-    settings = {"limits": LimitSettings(wait_s=0.05)}
+    settings = {"limits": LimitSettings(wait_s=0.3)}
     async with auto_door(tmp_path, says(OTHER, LYON), more=settings) as (door, _):
         limited(door, "usd", 0.0012)
         answer = await door.post(ask(max_tokens=200))

@@ -6,6 +6,7 @@ answers that it may name are put into the description, or it would get no furthe
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import sqlite3
@@ -22,6 +23,7 @@ import pytest
 from serving import Server, acme, serving
 from three_wires import JSON_SCRIPT, MESSAGES_PROVIDER, RESPONSES_PROVIDER, SCRIPT
 
+from tokenworks.ledger.batched import BatchRow
 from tokenworks.ledger.queued import QueuedRow
 from tokenworks.ledger.store import open_store
 from tokenworks.providers.scripted import running
@@ -40,6 +42,8 @@ INFERENCE = {
     "/v1/messages/count_tokens",
     "/v1/embeddings",
 }
+CHAT = "/v1/chat/completions"
+NO_WORKER = "\n[batches]\nenabled = false\n"  # else what is asked would be recorded besides
 REFUSED = ("user_id", "group_by", "workspace_id")  # whatever they say
 
 Answers = Counter[tuple[str, str, int]]  # method, path as described, status
@@ -71,6 +75,8 @@ def seeded(spec: dict[str, Any], known: dict[str, list[str]]) -> dict[str, Any]:
                 del operation["parameters"]
             if path in INFERENCE:
                 _seed_inference(operation, known)
+            elif path == "/v1/batches":
+                _seed_batch(operation, known["/v1/batches input_file_id"])
             elif path == "/v1/generation/feedback":
                 _seed_verdict(spec, operation, known["id"])
             elif path in SUBJECTS:
@@ -106,6 +112,16 @@ def _seed_subject(spec: dict[str, Any], operation: dict[str, Any], subjects: lis
     fields["subject" if "subject" in fields else "key"] = {"enum": subjects}
     if "within" in fields:
         fields["scope"], fields["within"] = {"const": "user"}, {"type": "null"}
+
+
+def _seed_batch(operation: dict[str, Any], files: list[str]) -> None:
+    """Of one form of the three: a file of requests. Other tests have the others."""
+    if "requestBody" in operation:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        kept = ("completion_window", "metadata", "max_cost", "not_before", "before", "output_expires_after")
+        fields = {name: each for name, each in schema["properties"].items() if name in kept}
+        schema["properties"] = {"input_file_id": {"enum": files}, "endpoint": {"enum": [CHAT]}, **fields}
+        schema["required"] = ["input_file_id", "endpoint"]
 
 
 def _seed_verdict(spec: dict[str, Any], operation: dict[str, Any], ids: list[str]) -> None:
@@ -146,6 +162,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
             acme(upstream.base_url)
             + MESSAGES_PROVIDER.format(origin=upstream.origin)
             + RESPONSES_PROVIDER.format(base_url=upstream.base_url)
+            + NO_WORKER
         )
         with serving(folder / "home", config) as server:
             yield attack(server, folder)
@@ -162,6 +179,32 @@ def queued(server: Server, key_id: str) -> list[str]:
         assert store.cancel(each, now_us)
     store.close()
     return made
+
+
+def batched(server: Server, key_id: str) -> dict[str, list[str]]:
+    """Batches of the key for each of the paths that do something to one."""
+    store = open_store(f"sqlite:///{server.home / 'tokenworks.db'}")
+    statuses = {"cancel": "in_progress", "pause": "in_progress", "resume": "paused", "retry": "cancelled"}
+    found: dict[str, list[str]] = {}
+    serial = itertools.count(1)
+
+    def made(status: str) -> str:
+        row = BatchRow(f"batch_{next(serial):024x}", key_id, "requests", status, 1, 2**60, CHAT, total=1)
+        store.add_batch(row)
+        return row.id
+
+    for action, status in statuses.items():
+        found[f"/v1/batches/{{batch_id}}/{action} batch_id"] = [made(status), "none"]
+    found["/v1/batches/{batch_id} batch_id"] = [*(made("cancelled") for _ in range(20)), "none"]
+    found["batch_id"] = [made("in_progress"), "none"]
+    store.close()
+    return found
+
+
+def uploaded(client: httpx.Client) -> list[str]:
+    """Files of requests, enough of them for all that are deleted."""
+    sent: dict[str, Any] = {"data": {"purpose": "batch"}, "files": {"file": ("in.jsonl", b"{}")}}
+    return [client.post("/v1/files", **sent).json()["id"] for _ in range(20)]
 
 
 def attack(server: Server, folder: Path) -> Run:
@@ -194,6 +237,10 @@ def attack(server: Server, folder: Path) -> Run:
             "/v1/plans/{plan}/unassign plan": ["max"],
             "session": ["s1", "none"],
             "queued_id": [*queued(server, key_id), "q_none"],
+            "view": ["model", "none"],
+            "/v1/batches input_file_id": uploaded(client)[:1],
+            "file_id": [*uploaded(client), "file-none"],
+            **batched(server, key_id),
             "/v1/budgets subject": ["nobody"],
             **{f"{path} subject": [turned] for path in SUBJECTS[1:4]},
             **{f"{path} subject": [None] for path in SUBJECTS[4:]},

@@ -16,11 +16,13 @@ from tokenworks.api import (
     account,
     activity,
     audit,
+    batches,
     budgets,
     docs,
     endpoints,
     fair_use,
     feedback,
+    files,
     generation,
     hot_paths,
     models,
@@ -28,6 +30,7 @@ from tokenworks.api import (
     providers,
     queued,
     rankings,
+    recipes,
     responses,
     root,
     sessions,
@@ -50,6 +53,7 @@ MAX_SHOWN = 200  # characters of a path that an error repeats
 FAMILIES = (
     *(endpoints, models, providers, generation, feedback, account, activity, responses, queued),
     *(administration, budgets, plans, teams, sessions, fair_use, audit, rankings),
+    *(files, batches, recipes),
 )
 ROUTERS: tuple[tuple[str, APIRouter], ...] = (
     ("", root.router),

@@ -18,12 +18,17 @@ EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
 DECISIONS_US = 400 * 86_400_000_000  # how long it is kept how a request was decided
 
+BATCHES_DAYS = 30  # for which one that is over is kept
+
 
 class Caretaker:
     """One thread of the supervisor."""
 
-    def __init__(self, store: Store, drifted: Told | None = None) -> None:
+    def __init__(
+        self, store: Store, drifted: Told | None = None, *, keep_batches_days: int = BATCHES_DAYS
+    ) -> None:
         """``drifted`` is told each hour in what ``auto`` fares otherwise than it used to."""
+        self._batches_us = keep_batches_days * 86_400_000_000
         self._store = store
         self._fair_use = FairUseWatch(store)
         self._tutor = Tutor(store)
@@ -53,3 +58,5 @@ class Caretaker:
             if dropped:
                 log.info("limits: %d old counts dropped", dropped)
             self._store.prune_decisions(now_us - DECISIONS_US)
+        self._store.expire_files(now_us)
+        self._store.expire_batches(now_us - self._batches_us)

@@ -33,24 +33,26 @@ class Message(msgspec.Struct, omit_defaults=True):
     drain: bool = False  # supervisor → worker: finish open answers, then exit
 
 
-def _to_wire(value: Any) -> Any:
+def to_wire(value: Any) -> Any:
+    """What msgpack doesn't know."""
     if isinstance(value, Path):
         return str(value)
     raise NotImplementedError(type(value))
 
 
-def _from_wire(kind: type, value: Any) -> Any:
+def from_wire(kind: type, value: Any) -> Any:
+    """The same, read."""
     if kind is Path:
         return Path(value)
     raise NotImplementedError(kind)
 
 
 def pack(birth: Birth) -> bytes:
-    return msgspec.msgpack.encode(birth, enc_hook=_to_wire)
+    return msgspec.msgpack.encode(birth, enc_hook=to_wire)
 
 
 def unpack(data: bytes) -> Birth:
-    return msgspec.msgpack.decode(data, type=Birth, dec_hook=_from_wire)
+    return msgspec.msgpack.decode(data, type=Birth, dec_hook=from_wire)
 
 
 class Channel(asyncio.Protocol):

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from tokenworks.app.batch_keeper import BatchKeeper
 from tokenworks.app.caretaker import Caretaker
 from tokenworks.app.handover import Birth, Channel, Message, pack
 from tokenworks.app.metrics import Metrics
@@ -162,6 +163,7 @@ class Supervisor:
         self.beat = pulse.Beat(settings.rankings.timezone)
         self.tracing = tracing(settings.observability, self.gateway_id)
         self.drainer = Drainer(settings.journal_dir, self.store, self._stored)
+        self.batches = BatchKeeper(settings, self.store, self.gateway_id, self.url)
 
     @property
     def url(self) -> str:
@@ -187,7 +189,9 @@ class Supervisor:
         drainer.start()
         caring = threading.Event()
         caretaker = threading.Thread(
-            target=Caretaker(self.store, self.metrics.drifted).run,
+            target=Caretaker(
+                self.store, self.metrics.drifted, keep_batches_days=self.settings.batches.keep_days
+            ).run,
             args=(caring,),
             name="caretaker",
             daemon=True,
@@ -198,12 +202,16 @@ class Supervisor:
         status = 0
         try:
             if await self._all_ready(keepers):
+                batches = loop.create_task(self.batches.run())
                 on_ready(self.url)
                 await self.stopping.wait()
+                batches.cancel()
+                await asyncio.gather(batches, return_exceptions=True)
             else:
                 status = 1
         finally:
             self.stopping.set()
+            await self.batches.stop()
             await self._stop_workers()
             await asyncio.gather(*keepers, return_exceptions=True)
             await self.engines.stop_all()

@@ -15,6 +15,7 @@ import uvloop
 
 from tokenworks.api.app import PREFIXES
 from tokenworks.api.app import build as build_api
+from tokenworks.api.uploads import spools
 from tokenworks.app.handover import Birth, Channel, Message, unpack
 from tokenworks.catalog.load import load as load_catalog
 from tokenworks.catalog.load import refresh_prices
@@ -151,7 +152,10 @@ class Worker:
         )
         console.install(self.api, site)
         hot = self.gateway.handlers(PREFIXES)
-        self.listener = Listener(settings.server, self.sweeper, hot, AsgiBridge(self.api, loop))
+        uploads = spools(settings.home / "run", self.keys, PREFIXES)
+        self.listener = Listener(
+            settings.server, self.sweeper, hot, AsgiBridge(self.api, loop), spools=uploads
+        )
 
     async def run(self) -> None:
         """Serve until told to stop, then finish open answers within the deadline."""

@@ -14,8 +14,8 @@ from tokenworks.cli.home import Place, path_options
 from tokenworks.errors import ConfigError, TokenworksError
 
 COMMANDS = (
-    *("init", "serve", "key", "team", "budget", "plan", "session", "fair-use", "audit"),
-    *("provider", "model", "usage", "rankings", "chat", "launch", "route", "capture", "distill"),
+    *("init", "serve", "worker", "key", "team", "budget", "plan", "session", "fair-use", "audit"),
+    *("provider", "model", "usage", "rankings", "chat", "launch", "batch", "route", "capture", "distill"),
 )
 
 

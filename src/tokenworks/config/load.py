@@ -20,6 +20,7 @@ from tokenworks.config.providers import provider, resolved_keys, without_keys
 from tokenworks.config.routes import routes
 from tokenworks.config.rules import bad_name
 from tokenworks.config.settings import (
+    BatchSettings,
     EngineSettings,
     LedgerSettings,
     LimitSettings,
@@ -41,7 +42,7 @@ PEPPER_BYTES = 32
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TABLES = (
-    *("server", "upstream", "routing", "ledger", "limits", "rankings", "observability"),
+    *("server", "upstream", "routing", "ledger", "limits", "rankings", "observability", "batches"),
     *("providers", "presets", "engines", "route"),
 )
 _TOML_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -96,6 +97,7 @@ def load(
         limits=_section(LimitSettings, "limits", source),
         rankings=_section(RankingsSettings, "rankings", source),
         observability=_section(ObservabilitySettings, "observability", source),
+        batches=_section(BatchSettings, "batches", source),
         providers={name: without_keys(given) for name, given in providers.items()},
         engines=_engines(source, folder),
         secrets={name: found[0].secret for name, found in keys.items()},

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from tokenworks.config.auto import AutoSettings
 from tokenworks.config.glob import bad_glob, is_glob
 from tokenworks.config.settings import (
+    BatchSettings,
     EngineSettings,
     LedgerSettings,
     LimitSettings,
@@ -52,6 +53,7 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
     LimitSettings: {"wait_s": (0, 600)},
     RankingsSettings: {"samples_per_s": (0, 1000)},
     ObservabilitySettings: {"sample": (0, 1)},
+    BatchSettings: {"concurrency": (1, 1024), "keep_days": (1, 3650)},
     UpstreamSettings: {
         "connect_timeout_s": (0.1, _DAY_S),
         "first_byte_timeout_s": (0.1, _DAY_S),

@@ -95,6 +95,16 @@ class RankingsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     samples_per_s: float = 5.0  # requests a worker looks at to tell tasks and languages; 0: none
 
 
+class BatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[batches]``: work that is handed over and fetched later."""
+
+    enabled: bool = (
+        True  # a server starts a worker when there is a batch; else only ``tokenworks worker`` does
+    )
+    concurrency: int = 16  # requests that one worker has under way
+    keep_days: int = 30  # for which a batch that is over, and the files that it wrote, are kept
+
+
 class ObservabilitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[observability]``: where spans of requests are sent, by OpenTelemetry's protocol over HTTP."""
 
@@ -206,6 +216,7 @@ class Settings(msgspec.Struct, frozen=True):
     limits: LimitSettings = LimitSettings()
     rankings: RankingsSettings = RankingsSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
+    batches: BatchSettings = BatchSettings()
     providers: dict[str, ProviderSettings] = {}
     engines: dict[str, EngineSettings] = {}
     secrets: dict[str, str] = {}

@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route
 
 from tokenworks.console import (
     activity,
+    batch,
     batches,
     energy,
     home,
@@ -54,7 +55,7 @@ Send = Callable[[Message], Awaitable[None]]
 # Fixed paths come before those that a name may stand in.
 PARTS = (
     *(home, live, sign_in, language, static_files),
-    *(rankings, activity, models, keys, key, plans, routing, batches, energy),
+    *(rankings, activity, models, keys, key, plans, routing, batches, batch, energy),
 )
 
 

@@ -1,4 +1,4 @@
-"""``/console/batches``: what waits until its plan has room. Batches of many requests are not built yet."""
+"""``/console/batches``: work in bulk, and single requests that wait until their plan has room."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from tokenworks.console.access import Posted, SignedIn
+from tokenworks.console.batch_lines import look as look_at_batches
 from tokenworks.console.gauges import readable
 from tokenworks.console.ordering import Sheet, ordered
 from tokenworks.console.page import page
@@ -30,8 +31,9 @@ def batches_page(
     status: Annotated[str, Query(max_length=20)] = "",
     sort: Annotated[str, Query(max_length=20)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=MAX_PAGE)] = 1,
+    after: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
-    """Fifty requests, without what was asked and answered."""
+    """Twenty batches, and fifty requests of the queue without what was asked and answered."""
     site = site_of(request)
     waiting = look(site.store, site.now_us())
     status = status if status in STATUSES else ""
@@ -42,6 +44,8 @@ def batches_page(
         request,
         "batches.html",
         title="batches.title",
+        batches=look_at_batches(site.store, site.now_us(), after),
+        after=after,
         lines=lines[sheet.span],
         sheet=sheet,
         counts=waiting.counts,

@@ -1,7 +1,7 @@
 """The bridge from a connection to an ordinary ASGI application, for everything that is not hot.
 
-The application sees ASGI 3 (HTTP and lifespan). The request body is already whole; the answer is
-streamed as the application sends it, waiting when the client is slow.
+The application sees ASGI 3 (HTTP and lifespan). The request body is already whole, one of an upload on disk;
+the answer is streamed as the application sends it, waiting when the client is slow.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ App = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
     Awaitable[None],
 ]
+PIECE = 256 * 1024  # of an upload that is on disk, at once
 _FRAMING = (b"content-length", b"transfer-encoding", b"connection")
 
 
@@ -121,6 +122,12 @@ class _Cycle:
         }
 
     async def receive(self) -> Message:
+        if self.request.spool is not None and not self.over.is_set():
+            piece = self.request.spool.read(PIECE)
+            if not piece:
+                self.reply.release_body(self.request)
+                self.body = None
+            return {"type": "http.request", "body": piece, "more_body": bool(piece)}
         if self.body is not None:
             body, self.body = self.body, None
             return {"type": "http.request", "body": body, "more_body": False}

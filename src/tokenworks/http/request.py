@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from tokenworks.http.head import Head
+from tokenworks.http.spool import Spool
 
 
 class Request(msgspec.Struct, eq=False):
@@ -23,6 +24,7 @@ class Request(msgspec.Struct, eq=False):
     http10: bool = False
     head: Head | None = None  # where it is one that connections remember
     held: int = 0  # bytes of the body that count as held in memory
+    spool: Spool | None = None  # the body of an upload, on disk; then ``body`` is empty
 
 
 class Exchange(Protocol):

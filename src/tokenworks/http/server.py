@@ -29,6 +29,7 @@ from tokenworks.errors import (
 from tokenworks.http.head import Head, Heads
 from tokenworks.http.reply import Reply
 from tokenworks.http.request import Exchange, Request, origin_form
+from tokenworks.http.spool import Spool, Spools
 from tokenworks.http.timers import NEVER, Sweeper
 
 MAX_PIPELINED = 32
@@ -49,12 +50,19 @@ class Listener:
     """What all connections of one worker share."""
 
     def __init__(
-        self, settings: ServerSettings, sweeper: Sweeper, hot: Mapping[bytes, Handler], fallback: Handler
+        self,
+        settings: ServerSettings,
+        sweeper: Sweeper,
+        hot: Mapping[bytes, Handler],
+        fallback: Handler,
+        *,
+        spools: Spools | None = None,
     ) -> None:
         self.settings = settings
         self.sweeper = sweeper
         self.hot = hot  # POST path → handler
         self.fallback = fallback
+        self.spools = spools  # of uploads; None: every body is held in memory
         self.max_body = settings.max_body_mib << 20
         self.max_head = settings.max_header_kib << 10
         self.max_buffered = settings.max_buffered_mib << 20
@@ -111,6 +119,7 @@ class ClientConnection(Reply):
         "queue",
         "raw_headers",
         "slow",
+        "spool",
         "urls",
     )
 
@@ -124,6 +133,7 @@ class ClientConnection(Reply):
         self.pending = 0  # bytes read of a request that is not whole yet
         self.held = 0  # of these, what counts as held by a body
         self.joined = 0  # parts that are many pieces in one
+        self.spool: Spool | None = None  # where the body goes that is being read, if not into parts
         self.fresh = b""  # what was just read, where it began with a request
         self.head = listener.heads.last  # of the last request; here, as a guess, of anybody's
         self.exchange: Exchange | None = None
@@ -169,6 +179,9 @@ class ClientConnection(Reply):
         self.listener.buffered -= self.held
         self.held = 0
         self.parts.clear()
+        if self.spool is not None:
+            self.spool.close()
+            self.spool = None
 
     def eof_received(self) -> bool | None:
         """The client has closed its side: as good as gone, the transport closes."""
@@ -297,6 +310,9 @@ class ClientConnection(Reply):
             elif self.pending == size and not self.answering:
                 self._arm(listener.settings.header_timeout_s)
             return
+        if self.spool is not None:
+            self._to_disk(self.spool, size)
+            return
         self.held += size
         listener.buffered += size
         if self.held > listener.max_body + listener.max_head:
@@ -309,6 +325,19 @@ class ClientConnection(Reply):
         if len(parts) - self.joined > MANY_PARTS:  # tiny chunks: an object for each takes far more room
             parts[self.joined :] = [b"".join(parts[self.joined :])]
             self.joined += 1
+
+    def _to_disk(self, spool: Spool, size: int) -> None:
+        """The same of an upload, of which nothing is held."""
+        spool.silent = 0 if self.parts else spool.silent + size
+        try:
+            spool.write(self.parts)
+            if spool.silent > self.listener.max_head:  # such as trailers without an end
+                raise self._head_too_large()
+        except TokenworksError as error:
+            self._refuse(error)
+        else:
+            if not self.answering:
+                self._arm(self.listener.settings.body_timeout_s)
 
     def _head_too_large(self) -> HeadersTooLarge:
         return HeadersTooLarge(f"request headers exceed {self.listener.max_head} bytes")
@@ -326,8 +355,10 @@ class ClientConnection(Reply):
             size = sum(len(n) + len(v) + 4 for n, v in raw.items()) + sum(map(len, self.urls))
             if size > listener.max_head:
                 raise self._head_too_large()
+        if listener.spools is not None and self.spool is None and parser.get_method() == b"POST":
+            self.spool = listener.spools.open(b"".join(self.urls), headers)
         length = headers.get(b"content-length")
-        if length is not None and int(length) > listener.max_body:
+        if length is not None and int(length) > listener.max_body and self.spool is None:
             raise self._body_too_large()
         version = parser.get_http_version()
         if version != "1.1" and version != "1.0":
@@ -351,9 +382,13 @@ class ClientConnection(Reply):
         assert parser is not None and headers is not None
         if self.closing or (b"upgrade" in headers and parser.should_upgrade()):
             return  # nobody would read an answer any more, or not the end of the message: see _ignore_upgrade
+        spool = self.spool
+        if spool is not None:
+            spool.write(parts)
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         target = urls[0] if len(urls) == 1 else b"".join(urls)
         request = Request(parser.get_method(), target, headers, body, parser.should_keep_alive())
+        request.spool, self.spool = spool, None
         parts.clear()
         urls.clear()
         self.raw_headers.clear()
@@ -454,6 +489,9 @@ class ClientConnection(Reply):
         if request.held:
             self.listener.buffered -= request.held
             request.held = 0
+        if request.spool is not None:
+            request.spool.close()
+            request.spool = None
         request.body = b""
 
     def _done(self) -> None:
@@ -462,7 +500,7 @@ class ClientConnection(Reply):
             return
         self.request = self.exchange = None
         self.answering = False
-        if request.held:
+        if request.held or request.spool is not None:
             self.release_body(request)
         queue = self.queue
         if not request.keep_alive or (self.listener.draining and not queue):

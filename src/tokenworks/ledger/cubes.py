@@ -90,6 +90,7 @@ CUBES: Mapping[str, Cube] = {
     "share": Cube(WEEKS.table, "week", WEEKS.keys[1:], WEEKS.sums),
 }
 SESSIONS = f"SELECT {', '.join(SessionRow._fields)} FROM week_session WHERE week = ?"  # noqa: S608
+MOST_DAYS = 31  # that are asked for one by one
 MOST_LOOKED_AT = 200_000  # rows of a search; more would keep who asks, and the store, waiting
 SEARCHED = frozenset(
     (
@@ -126,12 +127,17 @@ def query(
     groups = [times.get(each, f'"{each}"') for each in by]
     sums = ", ".join(f"CAST(sum({each}) AS bigint)" for each in asked.measures)
     conditions, values = _conditions(where, mark)
+    bounds = [asked.number(since_us), asked.number(until_us)]
+    within = f"{asked.bucket} >= {mark} AND {asked.bucket} < {mark}"
+    if asked.bucket == "day" and "model" in (where or {}) and 0 < bounds[1] - bounds[0] <= MOST_DAYS:
+        # Day by day, so that each model is found by the index where the models come after the days in it.
+        bounds = list(range(*bounds))
+        within = f"day IN ({', '.join([mark] * len(bounds))})"
     sql = (
         f"SELECT {', '.join((*groups, sums))} FROM {asked.table}"  # noqa: S608
-        f" WHERE {asked.bucket} >= {mark} AND {asked.bucket} < {mark}{conditions}"
+        f" WHERE {within}{conditions}"
     )
     sql += f" GROUP BY {', '.join(map(str, range(1, len(groups) + 1)))}" if groups else " HAVING count(*) > 0"
-    bounds = [asked.number(since_us), asked.number(until_us)]
     return sql, [*bounds, *values]
 
 

@@ -487,7 +487,7 @@ FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
   provider TEXT NOT NULL,
   bin INTEGER NOT NULL,
   requests INTEGER NOT NULL,
-  PRIMARY KEY (day, kind, model, provider, bin)
+  PRIMARY KEY (day, model, kind, provider, bin)
 ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE day_label (
   day INTEGER NOT NULL,
@@ -563,5 +563,92 @@ FROM day_app_model GROUP BY 1, 2, 3, 4""",
 ) STRICT, WITHOUT ROWID""",
 )
 
+_BATCHES = (
+    # Files in chunks, so that a long one is never held whole.
+    """CREATE TABLE files (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER,
+  done INTEGER NOT NULL CHECK (done IN (0, 1))
+) STRICT""",
+    "CREATE INDEX files_by_key ON files (key_id, number)",
+    "CREATE INDEX files_expiry ON files (expires_us) WHERE expires_us IS NOT NULL",
+    "CREATE INDEX files_unfinished ON files (created_us) WHERE done = 0",
+    """CREATE TABLE file_chunks (
+  file_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  PRIMARY KEY (file_id, seq)
+) STRICT""",
+    """CREATE TABLE batches (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key_id TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('validating', 'in_progress', 'finalizing', 'paused', 'completed',
+    'failed', 'expired', 'cancelling', 'cancelled')),
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL,
+  endpoint TEXT NOT NULL,
+  model TEXT NOT NULL,
+  input_files TEXT NOT NULL,
+  output_file_id TEXT NOT NULL,
+  error_file_id TEXT NOT NULL,
+  options BLOB NOT NULL,
+  metadata BLOB NOT NULL,
+  started_us INTEGER,
+  finished_us INTEGER,
+  not_before_us INTEGER NOT NULL,
+  not_after_us INTEGER,
+  max_cost_nano_usd INTEGER,
+  total INTEGER NOT NULL,
+  done INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  note TEXT NOT NULL,
+  run INTEGER NOT NULL,
+  actor TEXT NOT NULL
+) STRICT""",
+    "CREATE INDEX batches_by_key ON batches (key_id, number)",
+    "CREATE INDEX batches_open ON batches (status, number) WHERE finished_us IS NULL",
+    "CREATE INDEX batches_finished ON batches (finished_us) WHERE finished_us IS NOT NULL",
+    # What all parts of one need.
+    """CREATE TABLE batch_shared (batch_id TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT""",
+    """CREATE TABLE batch_parts (
+  batch_id TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  id TEXT NOT NULL,
+  lane TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('waiting', 'done', 'failed')),
+  tries INTEGER NOT NULL,
+  request BLOB NOT NULL,
+  result BLOB NOT NULL,
+  model TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cost_nano_usd INTEGER NOT NULL,
+  generation_id TEXT NOT NULL,
+  PRIMARY KEY (batch_id, seq)
+) STRICT""",
+    "CREATE INDEX batch_parts_by_lane ON batch_parts (batch_id, lane, seq, status)",
+    "CREATE INDEX batch_parts_by_status ON batch_parts (batch_id, status, seq)",
+    # When each worker was last heard of.
+    """CREATE TABLE batch_workers (worker TEXT PRIMARY KEY, seen_us INTEGER NOT NULL) STRICT""",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
-STEPS: tuple[tuple[str, ...], ...] = (_FIRST, _KEYS_AND_STATES, _LIMITS_AND_PLANS, _ROUTING, _RANKINGS)
+STEPS: tuple[tuple[str, ...], ...] = (
+    _FIRST,
+    _KEYS_AND_STATES,
+    _LIMITS_AND_PLANS,
+    _ROUTING,
+    _RANKINGS,
+    _BATCHES,
+)

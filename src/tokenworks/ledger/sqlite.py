@@ -19,6 +19,7 @@ from tokenworks.ledger.record import FIELDS, Record, scrubbed
 from tokenworks.ledger.rollups import FACT, GRAINS, MEASURES, SHAPE, Batcher, Row
 from tokenworks.ledger.rows import ActivityRow, UsageRow
 from tokenworks.ledger.sqlite_audit import SqliteAudit
+from tokenworks.ledger.sqlite_batches import SqliteBatches
 from tokenworks.ledger.sqlite_captures import SqliteCaptures
 from tokenworks.ledger.sqlite_feedback import SqliteFeedback
 from tokenworks.ledger.sqlite_file import transaction
@@ -32,6 +33,7 @@ from tokenworks.ledger.sqlite_states import SqliteStates
 from tokenworks.ledger.sqlite_vault import SqliteVault
 
 log = logging.getLogger(__name__)
+CACHE_KIB = 64 * 1024  # of the thread that adds records; SQLite takes what it needs of it
 # What a value that fits no column raises, by the way it does not fit.
 _UNFIT = (OverflowError, UnicodeEncodeError, TypeError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
@@ -73,6 +75,7 @@ class SqliteStore(
     SqliteCaptures,
     SqliteFeedback,
     SqliteRankings,
+    SqliteBatches,
 ):
     """See ``store.Store``. A connection for each thread; do not carry one across a fork."""
 
@@ -89,7 +92,7 @@ class SqliteStore(
     ) -> None:
         """Rows, roll-ups, what is spent of accounts and the journal's offset in one transaction."""
         with self._writing, self._errors():
-            connection = self._connection()
+            connection = self._roomy()
             try:
                 done = self._append(connection, journal, offset, records, since)
             except _UNFIT:
@@ -104,6 +107,14 @@ class SqliteStore(
                 new = self._only_new(records)
                 log.error("%d records were in the ledger already; left out", len(records) - len(new))
                 self._append(connection, journal, offset, new, since)
+
+    def _roomy(self) -> sqlite3.Connection:
+        """This thread's connection, with room for what a batch meets in a dozen tables."""
+        connection = self._connection()
+        if getattr(self._local, "roomy", None) is not connection:
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            self._local.roomy = connection
+        return connection
 
     def _append(
         self,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import UNSET, UnsetType
 
 from tokenworks.errors import ConfigError
+from tokenworks.ledger.batched import BatchRow, FileRow, LaneRow, PartRow
 from tokenworks.ledger.captured import CaptureCount, CaptureRow
 from tokenworks.ledger.cubes import SessionRow, Where
 from tokenworks.ledger.decided import DecisionRow, LearntRow, SavingsRow
@@ -459,6 +460,146 @@ class Store(Protocol):
 
     def forget_outside(self, source: str, *, actor: str = "") -> int:
         """Drop all that came from ``source``; returns how many rows."""
+
+    # --- files
+
+    def add_file(self, row: FileRow) -> None:
+        """Begin a file; what it holds is appended. One whose id is there already is left as it is."""
+
+    def append_file(self, file_id: str, seq: int, chunk: bytes) -> None:
+        """Its next ``chunk``, in place of one that was number ``seq`` before."""
+
+    def finish_file(self, file_id: str, size: int) -> None:
+        """It is whole, and ``size`` bytes long."""
+
+    def file(self, file_id: str) -> FileRow | None:
+        """The file with this id, whole or not."""
+
+    def files(
+        self, key_id: str | None = None, purpose: str = "", after: str = "", limit: int = 100
+    ) -> list[FileRow]:
+        """Whole files of the key (None: of all), newest first, those after the file ``after`` only."""
+
+    def read_file(self, file_id: str) -> Iterator[bytes]:
+        """What it holds, chunk by chunk; nothing is held between two of them."""
+
+    def remove_file(self, file_id: str, actor: str = "") -> bool:
+        """Drop it with what it holds; False where there is none."""
+
+    def expire_files(self, now_us: int, limit: int = 20) -> int:
+        """Drop up to ``limit`` files whose time has come, and those never finished in a day; how many."""
+
+    # --- batches
+
+    def add_batch(self, row: BatchRow, *, actor: str = "") -> None:
+        """Keep a new batch."""
+
+    def batch(self, batch_id: str) -> BatchRow | None:
+        """The batch with this id."""
+
+    def batches(
+        self,
+        key_id: str | None = None,
+        after: str = "",
+        limit: int = 20,
+        *,
+        statuses: Collection[str] = (),
+        kind: str = "",
+    ) -> list[BatchRow]:
+        """Batches of the key (None: of all), newest first, those after the batch ``after`` only."""
+
+    def update_batch(
+        self,
+        batch_id: str,
+        *,
+        expected: Collection[str] = (),
+        status: str | None = None,
+        note: str | None = None,
+        total: int | None = None,
+        started_us: int | None = None,
+        finished_us: int | None = None,
+        output_file_id: str | None = None,
+        error_file_id: str | None = None,
+        max_cost_nano_usd: int | None = None,
+        actor: str = "",
+    ) -> BatchRow | None:
+        """Change what is given and return the batch; None, and nothing done, where there is none.
+
+        With ``expected`` only a batch that has one of these statuses is changed.
+        """
+
+    def retry_batch(self, batch_id: str, *, expires_us: int, actor: str = "") -> BatchRow | None:
+        """Do what failed and what was left of a batch that is over; None where it is not over or not there.
+
+        What the failed parts have cost stays counted.
+        """
+
+    def run_again(
+        self, batch_id: str, *, status: str = "paused", run: int = 0, actor: str = ""
+    ) -> BatchRow | None:
+        """Go on with a batch that is paused, or has ``status``, which stays, as another run; None where not.
+
+        With ``run`` only if that is its number now: of many who ask for the same, one is heard.
+        """
+
+    def expire_batches(self, before_us: int, limit: int = 20) -> int:
+        """Drop up to ``limit`` batches that were over before then, with their parts; how many."""
+
+    def remove_batch(self, batch_id: str, *, actor: str = "") -> BatchRow | None:
+        """Drop a batch that is over, with its parts, and return it; None where none is over by that id."""
+
+    def keep_shared(self, batch_id: str, body: bytes) -> None:
+        """Keep what all parts of a recipe's batch need (JSON), in place of what was there."""
+
+    def shared(self, batch_id: str) -> bytes | None:
+        """What is kept there; None before a recipe has split its input."""
+
+    # --- parts
+
+    def add_parts(self, batch_id: str, rows: Sequence[PartRow]) -> None:
+        """Keep parts; one whose number is there already is left as it is. ``total`` becomes what there is."""
+
+    def parts(
+        self,
+        batch_id: str,
+        *,
+        after_seq: int = -1,
+        until_seq: int | None = None,
+        limit: int = 1000,
+        status: str = "",
+        lanes: Collection[str] = (),
+    ) -> list[PartRow]:
+        """Parts in order, those after ``after_seq`` and before ``until_seq`` only."""
+
+    def settle_part(self, part: PartRow) -> bool:
+        """Keep what came of it (DONE or FAILED); False, and nothing done, if that is known already."""
+
+    def settle_parts(self, batch_id: str, parts: Sequence[PartRow]) -> int:
+        """The same for several of one batch, in one transaction with its sums; how many were met.
+
+        Tokens and cost are added to those that are there. One that is WAITING still has been tried: what that
+        has cost and told is kept.
+        """
+
+    def batch_lanes(self, batch_id: str) -> list[LaneRow]:
+        """Its lanes in order of their first parts, and how much of each is left."""
+
+    # --- workers
+
+    def beat(self, worker: str, *, first: bool = False) -> bool:
+        """``worker`` is alive, by the database's clock. False where it was given up; ``first`` enters it."""
+
+    def batch_workers(self) -> list[str]:
+        """Those that were not given up, in order."""
+
+    def dead_workers(self, older_than_s: float) -> list[str]:
+        """Those that were not heard of for so long, by the database's clock."""
+
+    def give_up_worker(self, worker: str, older_than_s: float) -> bool:
+        """It is gone if it was not heard of for so long; False where it was after all, or nobody knows it."""
+
+    def forget_worker(self, worker: str) -> None:
+        """It has ended by itself."""
 
     def close(self) -> None:
         """Close every thread's connection."""

@@ -16,6 +16,7 @@ import msgspec
 from tokenworks.errors import ConfigError, NotFound
 from tokenworks.ledger.rows import KeyRow
 from tokenworks.ledger.store import Store
+from tokenworks.plans import passes
 
 PREFIX = "tw-"
 SECRET_CHARS = len(PREFIX) + 43  # 32 random bytes in URL-safe base64
@@ -128,6 +129,7 @@ class KeyBook:
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
         self._known: dict[bytes, tuple[bytes, Key]] = {}
+        self._passed: dict[bytes, Key] = {}  # by pass, see ``passes``: each is a key that ends
         self._named: dict[str, Key] = {}  # by id; of a rotated key the one of its present secret
         self.version = -1  # of what is known; it changes whenever a key does
         self._next_end_us = _NEVER  # the earliest time at which an active key ends
@@ -142,7 +144,7 @@ class KeyBook:
         ``StoreError`` when the store can't tell.
         """
         if len(token) != SECRET_CHARS:
-            return None
+            return self._of_pass(token) if token.startswith(passes.PREFIX) else None
         inner = self._inner.copy()
         inner.update(token)
         outer = self._outer.copy()
@@ -182,7 +184,40 @@ class KeyBook:
             self._known[mac][1].active = False  # deleted by hand; somebody may still hold the object
         self._known, self.version = seen, version
         self._named = {row.id: seen[row.digest][1] for row in rows}
+        self._bring_passes_up_to_date()
         return True
+
+    def _of_pass(self, token: bytes) -> Key | None:
+        """The key that a pass names, as a member and until the pass ends."""
+        key = self._passed.get(token)
+        if key is not None:
+            return key if key.active else None
+        found = passes.read(self._pepper, token, _now_us())
+        if found is None:
+            return None
+        if found.key_id not in self._named:  # made a moment ago
+            self.reload_if_changed()
+        if (owner := self.named(found.key_id)) is None:
+            return None
+        ends_us = min(found.until_us, owner.expires_us or _NEVER)
+        key = Key(owner.id, owner.name, "member", hint=owner.hint, created_us=owner.created_us)
+        key.expires_us, key.team_id, key.rules = ends_us, owner.team_id, owner.rules
+        self._passed[token] = key
+        self._note_end(key)
+        return key
+
+    def _bring_passes_up_to_date(self) -> None:
+        """After their keys were read again."""
+        for token, key in list(self._passed.items()):
+            owner = self.named(key.id)
+            if owner is None:
+                key.active = False
+                del self._passed[token]  # whoever comes with it again is looked at again
+                continue
+            key.name, key.team_id, key.rules = owner.name, owner.team_id, owner.rules
+            if owner.expires_us is not None and key.expires_us is not None:
+                key.expires_us = min(key.expires_us, owner.expires_us)
+            self._note_end(key)
 
     def _entry(self, row: KeyRow, mac: bytes) -> tuple[bytes, Key]:
         """What is known of ``row`` by the secret whose HMAC is ``mac``, brought up to date."""
@@ -209,6 +244,11 @@ class KeyBook:
         for _, key in self._known.values():
             if key.expires_us is not None and key.expires_us <= now_us:
                 key.active = False
+            self._note_end(key)
+        for token, key in list(self._passed.items()):
+            if key.expires_us is not None and key.expires_us <= now_us:
+                key.active = False
+                del self._passed[token]
             self._note_end(key)
 
     def _look_up(self, mac: bytes) -> Key | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tokenworks.ledger.postgres.audit import PostgresAudit
+from tokenworks.ledger.postgres.batches import PostgresBatches
 from tokenworks.ledger.postgres.captures import PostgresCaptures
 from tokenworks.ledger.postgres.feedback import PostgresFeedback
 from tokenworks.ledger.postgres.keys import PostgresKeys
@@ -29,5 +30,6 @@ class PostgresStore(
     PostgresCaptures,
     PostgresFeedback,
     PostgresRankings,
+    PostgresBatches,
 ):
     """See ``store.Store``. May be used from any thread."""

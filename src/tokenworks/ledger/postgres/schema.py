@@ -378,10 +378,11 @@ _MODEL, _PROVIDER = {"model": _TEXT}, {"provider": _TEXT}
 _INPUT = "uncached_input_tokens + cache_read_tokens + cache_write_tokens"
 
 
-def _tally(table: str, keys: dict[str, str], sums: str) -> str:
+def _tally(table: str, keys: dict[str, str], sums: str, order: tuple[str, ...] = ()) -> str:
+    """``order`` is that of the primary key, where it isn't the columns'."""
     columns = ",\n  ".join(f'"{name}" {kind}' for name, kind in keys.items())
     added = ",\n  ".join(f"{name} {_NUMBER}" for name in sums.split())
-    names = ", ".join(f'"{name}"' for name in keys)
+    names = ", ".join(f'"{name}"' for name in order or keys)
     return f"CREATE TABLE {table} (\n  {columns},\n  {added},\n  PRIMARY KEY ({names})\n)"
 
 
@@ -436,7 +437,12 @@ FROM hour_model_provider GROUP BY 1, 2, 3, 4""",
         "requests tokens tool_calls",
     ),
     _tally("day_attempt", {**_DAY, **_MODEL, **_PROVIDER}, "attempts failures"),
-    _tally("day_speed", {**_DAY, "kind": _TEXT, **_MODEL, **_PROVIDER, "bin": _NUMBER}, "requests"),
+    _tally(
+        "day_speed",
+        {**_DAY, "kind": _TEXT, **_MODEL, **_PROVIDER, "bin": _NUMBER},
+        "requests",
+        ("day", "model", "kind", "provider", "bin"),  # asked for a few models of a few days
+    ),
     _tally(
         "day_label",
         {**_DAY, "kind": _TEXT, "label": _TEXT, **_MODEL, **_PRIVATE},
@@ -490,5 +496,90 @@ FROM day_app_model GROUP BY 1, 2, 3, 4""",
 )""",
 )
 
+_BATCHES = (
+    # Files in chunks, so that a long one is never held whole.
+    f"""CREATE TABLE files (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id {_TEXT} UNIQUE,
+  key_id {_TEXT},
+  name {_TEXT},
+  purpose {_TEXT},
+  bytes bigint NOT NULL,
+  created_us bigint NOT NULL,
+  expires_us bigint,
+  done boolean NOT NULL
+)""",
+    "CREATE INDEX files_by_key ON files (key_id, number)",
+    "CREATE INDEX files_expiry ON files (expires_us) WHERE expires_us IS NOT NULL",
+    "CREATE INDEX files_unfinished ON files (created_us) WHERE NOT done",
+    f"""CREATE TABLE file_chunks (
+  file_id {_TEXT},
+  seq bigint NOT NULL,
+  body bytea NOT NULL,
+  PRIMARY KEY (file_id, seq)
+)""",
+    f"""CREATE TABLE batches (
+  number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  id {_TEXT} UNIQUE,
+  key_id {_TEXT},
+  kind {_TEXT},
+  status {_TEXT} CHECK (status IN ('validating', 'in_progress', 'finalizing', 'paused', 'completed',
+    'failed', 'expired', 'cancelling', 'cancelled')),
+  created_us bigint NOT NULL,
+  expires_us bigint NOT NULL,
+  endpoint {_TEXT},
+  model {_TEXT},
+  input_files {_TEXT},
+  output_file_id {_TEXT},
+  error_file_id {_TEXT},
+  options bytea NOT NULL,
+  metadata bytea NOT NULL,
+  started_us bigint,
+  finished_us bigint,
+  not_before_us bigint NOT NULL,
+  not_after_us bigint,
+  max_cost_nano_usd bigint,
+  total bigint NOT NULL,
+  done bigint NOT NULL,
+  failed bigint NOT NULL,
+  input_tokens bigint NOT NULL,
+  output_tokens bigint NOT NULL,
+  cost_nano_usd bigint NOT NULL,
+  note {_TEXT},
+  run bigint NOT NULL,
+  actor {_TEXT}
+)""",
+    "CREATE INDEX batches_by_key ON batches (key_id, number)",
+    "CREATE INDEX batches_open ON batches (status, number) WHERE finished_us IS NULL",
+    "CREATE INDEX batches_finished ON batches (finished_us) WHERE finished_us IS NOT NULL",
+    # What all parts of one need.
+    f"""CREATE TABLE batch_shared (batch_id {_TEXT} PRIMARY KEY, body bytea NOT NULL)""",
+    f"""CREATE TABLE batch_parts (
+  batch_id {_TEXT},
+  seq bigint NOT NULL,
+  id {_TEXT},
+  lane {_TEXT},
+  status {_TEXT} CHECK (status IN ('waiting', 'done', 'failed')),
+  tries bigint NOT NULL,
+  request bytea NOT NULL,
+  result bytea NOT NULL,
+  model {_TEXT},
+  input_tokens bigint NOT NULL,
+  output_tokens bigint NOT NULL,
+  cost_nano_usd bigint NOT NULL,
+  generation_id {_TEXT},
+  PRIMARY KEY (batch_id, seq)
+)""",
+    "CREATE INDEX batch_parts_by_lane ON batch_parts (batch_id, lane, seq, status)",
+    "CREATE INDEX batch_parts_by_status ON batch_parts (batch_id, status, seq)",
+    # When each worker was last heard of.
+    f"""CREATE TABLE batch_workers (worker {_TEXT} PRIMARY KEY, seen_us bigint NOT NULL)""",
+)
+
 # Step n brings the schema from version n to n + 1 (``schema_version`` in ``meta``).
-STEPS: tuple[tuple[str, ...], ...] = ((*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE), _ROUTING, _RANKINGS)
+STEPS: tuple[tuple[str, ...], ...] = (
+    (*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE),
+    _ROUTING,
+    _RANKINGS,
+    _BATCHES,
+)

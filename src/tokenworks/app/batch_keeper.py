@@ -1,0 +1,115 @@
+"""Keeps a worker of batches running as long as there is a batch, as one of the supervisor's children."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+
+from tokenworks.app.batch_worker import BatchBirth, pack
+from tokenworks.batches.timing import Timing
+from tokenworks.config.settings import Settings
+from tokenworks.errors import StoreError
+from tokenworks.ledger.batched import PAUSED, RUNNING, SHORT_OF_MONEY
+from tokenworks.ledger.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+IDLE_S = 60.0  # without a batch, before the worker is stopped
+RESTART_S = (0.1, 1.0, 5.0, 15.0, 60.0)
+STEADY_S = 60.0
+STOP_S = 30.0  # more than a worker takes for answers under way
+
+
+class BatchKeeper:
+    """One in a supervisor. Use from its loop."""
+
+    def __init__(self, settings: Settings, store: Store, gateway_id: str, url: str) -> None:
+        """``url``: of the gateway, which the worker asks."""
+        self._settings, self._store, self._url = settings, store, url
+        # Always the same: what its predecessor had under way is its own, and begun anew at once.
+        self._name = f"{gateway_id}-batches"
+        self._process: asyncio.subprocess.Process | None = None
+        self._failures = 0
+        self._born = 0.0
+
+    async def run(self) -> None:
+        """Until cancelled; ``stop`` must follow."""
+        if not self._settings.batches.enabled:
+            return
+        wanted_at, not_before = -IDLE_S, 0.0
+        while True:
+            now = time.monotonic()
+            if await self._wanted():
+                wanted_at = now
+            if self._process is not None and self._process.returncode is not None:
+                not_before = now + self._bury(self._process.returncode, now)
+            if self._process is None and now - wanted_at < LOOK_S and now >= not_before:
+                await self._start()
+            elif self._process is not None and now - wanted_at > IDLE_S:
+                await self.stop()
+            await asyncio.sleep(LOOK_S)
+
+    async def stop(self) -> None:
+        """Let it finish what it asked for, and end it."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            log.error("the worker of batches did not stop in time; killed")
+            process.kill()
+            await process.wait()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker, while there is one."""
+        return self._process.pid if self._process is not None else None
+
+    async def _wanted(self) -> bool:
+        """Whether there is a batch that somebody has to do something about."""
+        try:
+            return await asyncio.to_thread(self._any)
+        except StoreError as error:
+            log.warning("batches: %s", error)
+            return False
+
+    def _any(self) -> bool:
+        if self._store.batches(limit=1, statuses=RUNNING):
+            return True
+        paused = self._store.batches(limit=1000, statuses=(PAUSED,))
+        return any(batch.note.startswith(SHORT_OF_MONEY) for batch in paused)
+
+    async def _start(self) -> None:
+        self._born = time.monotonic()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tokenworks.app.batch_worker",
+            stdin=asyncio.subprocess.PIPE,
+            env={"MALLOC_ARENA_MAX": "2", **os.environ},
+            start_new_session=True,
+        )
+        stdin = self._process.stdin
+        assert stdin is not None
+        stdin.write(pack(BatchBirth(self._settings, self._name, self._url, Timing())))
+        with contextlib.suppress(ConnectionError):  # it has ended already, and said why
+            await stdin.drain()
+
+    def _bury(self, status: int, now: float) -> float:
+        """How long to wait before the next one is started."""
+        self._process = None
+        if now - self._born > STEADY_S:
+            self._failures = 0
+        pause = RESTART_S[min(self._failures, len(RESTART_S) - 1)]
+        self._failures += 1
+        log.error("the worker of batches ended (exit status %s); another in %.1f s", status, pause)
+        return pause

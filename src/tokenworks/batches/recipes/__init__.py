@@ -1,0 +1,1 @@
+"""Documents into requests and answers back into documents: one recipe each."""

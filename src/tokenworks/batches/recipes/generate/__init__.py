@@ -1,0 +1,5 @@
+"""Code files from a list of specifications."""
+
+from tokenworks.batches.recipes.generate.coding import Generate
+
+RECIPE = Generate()

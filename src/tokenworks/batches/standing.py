@@ -1,0 +1,92 @@
+"""How the batches stand that this worker works at: read twice a second, looked at before each request."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from tokenworks.batches.patience import Patience
+from tokenworks.ledger.batched import IN_PROGRESS, PAUSED, BatchRow
+from tokenworks.ledger.store import Store
+
+
+class Standing:
+    """Use from one loop."""
+
+    def __init__(self, store: Store, patience: Patience, alive: Callable[[], bool]) -> None:
+        """``alive``: whether this worker may go on at all."""
+        self._store, self._patience, self._alive = store, patience, alive
+        self._rows: dict[str, BatchRow] = {}
+        self._watched: Counter[str] = Counter()
+        self._spent: Counter[str] = Counter()  # since the row was read
+        self._unkept: Counter[str] = Counter()  # that the store does not know yet
+
+    @contextlib.contextmanager
+    def watching(self, row: BatchRow) -> Iterator[None]:
+        """Keep this batch in view."""
+        self._rows[row.id] = row
+        self._watched[row.id] += 1
+        try:
+            yield
+        finally:
+            self._watched[row.id] -= 1
+            if not self._watched[row.id]:
+                del self._watched[row.id], self._rows[row.id]
+                self._spent.pop(row.id, None)
+                self._unkept.pop(row.id, None)
+
+    def row(self, batch_id: str) -> BatchRow:
+        """As it was read last. Only while it is watched."""
+        return self._rows[batch_id]
+
+    def may_go(self, batch_id: str) -> bool:
+        """Whether another request may be made for it."""
+        row = self._rows[batch_id]
+        return row.status == IN_PROGRESS and time.time_ns() // 1000 < row.expires_us and self._alive()
+
+    def spend(self, batch_id: str, nano_usd: int) -> None:
+        """An answer has cost so much, which the store does not know yet; ``kept`` must follow."""
+        if batch_id in self._rows:
+            self._spent[batch_id] += nano_usd
+            self._unkept[batch_id] += nano_usd
+
+    def kept(self, batch_id: str, nano_usd: int) -> None:
+        """Now the store knows it."""
+        if batch_id in self._rows:
+            self._unkept[batch_id] -= nano_usd
+
+    async def over_cost(self, batch_id: str) -> bool:
+        """Whether it has cost all that it may. Never too early; late by what is under way at most."""
+        row = self._rows[batch_id]
+        most = row.max_cost_nano_usd
+        if most is None or row.cost_nano_usd + self._spent[batch_id] < most:
+            return False
+        # Some of that may count twice: it was kept while the row was read.
+        known = await self._patience.sure(self._store.batch, batch_id)
+        return known is None or known.cost_nano_usd + self._unkept[batch_id] >= most
+
+    async def pause(self, batch_id: str, note: str) -> None:
+        """Nothing more is asked for it, here or elsewhere."""
+        if batch_id in self._rows and self._rows[batch_id].status == IN_PROGRESS:
+            self._rows[batch_id] = msgspec.structs.replace(self._rows[batch_id], status=PAUSED)  # at once
+            await self._patience.sure(
+                self._store.update_batch, batch_id, expected=(IN_PROGRESS,), status=PAUSED, note=note
+            )
+
+    async def refresh(self) -> None:
+        """Read all that are watched."""
+        for batch_id in list(self._watched):
+            spent = self._spent[batch_id]
+            row = await self._patience.sure(self._store.batch, batch_id)
+            if batch_id not in self._rows:
+                continue
+            if row is None:  # dropped by hand
+                row = msgspec.structs.replace(self._rows[batch_id], status="cancelled")
+            elif self._rows[batch_id].run != row.run:  # another run of it has begun: this one is over
+                row = msgspec.structs.replace(row, status=PAUSED)
+            self._rows[batch_id] = row
+            self._spent[batch_id] -= spent

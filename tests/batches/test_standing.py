@@ -1,0 +1,90 @@
+import time
+
+import msgspec
+import pytest
+from batching import batch_row, part_rows
+from fresh_store import fresh_store
+
+from tokenworks.batches.patience import Patience
+from tokenworks.batches.standing import Standing
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = fresh_store(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def alive():
+    return [True]
+
+
+@pytest.fixture
+def standing(store, alive):
+    patience = Patience(1)
+    yield Standing(store, patience, lambda: alive[0])
+    patience.close()
+
+
+async def test_it_may_go_on_while_it_is_in_progress_in_time_and_the_worker_is_alive(
+    store, standing, alive
+) -> None:
+    row = batch_row()
+    store.add_batch(row)
+    with standing.watching(row):
+        assert standing.may_go(row.id)
+        alive[0] = False
+        assert not standing.may_go(row.id)
+        alive[0] = True
+        store.update_batch(row.id, status="cancelling")
+        assert standing.may_go(row.id), "it was not read again yet"
+        await standing.refresh()
+        assert not standing.may_go(row.id) and standing.row(row.id).status == "cancelling"
+    late = batch_row(expires_us=time.time_ns() // 1000)
+    with standing.watching(late):
+        assert not standing.may_go(late.id)
+
+
+async def test_a_pause_is_known_at_once_and_told_once(store, standing) -> None:
+    row = batch_row()
+    store.add_batch(row)
+    with standing.watching(row):
+        await standing.pause(row.id, "first")
+        await standing.pause(row.id, "second")
+        assert not standing.may_go(row.id)
+        assert store.batch(row.id).note == "first" and store.batch(row.id).status == "paused"
+
+
+async def test_another_run_or_a_batch_that_is_gone_ends_it(store, standing) -> None:
+    row, gone = batch_row(), batch_row()
+    store.add_batch(row)
+    with standing.watching(row), standing.watching(gone):
+        store.run_again(row.id, status="in_progress")
+        await standing.refresh()
+        assert not standing.may_go(row.id) and not standing.may_go(gone.id)
+
+
+async def test_what_was_spent_since_it_was_read_counts_once(store, standing) -> None:
+    row = batch_row(max_cost_nano_usd=100, cost_nano_usd=50)
+    store.add_batch(row)
+    store.add_parts(row.id, part_rows(row.id, 2))
+    first, _ = store.parts(row.id)
+    with standing.watching(row), standing.watching(row):
+        standing.spend(row.id, 30)
+        assert not await standing.over_cost(row.id)
+        store.settle_part(msgspec.structs.replace(first, status="done", cost_nano_usd=30))
+        standing.kept(row.id, 30)
+        standing.spend(row.id, 19)
+        standing._rows[row.id] = store.batch(row.id)  # it was read after the first had been kept
+        assert standing._spent[row.id] == 49, "80 + 49 would be too much"
+        assert not await standing.over_cost(row.id), "80 + 19 is not"
+        standing.spend(row.id, 1)
+        assert await standing.over_cost(row.id)
+        await standing.refresh()
+        assert standing._spent[row.id] == 0 and not await standing.over_cost(row.id)
+    free = batch_row()
+    with standing.watching(free):
+        standing.spend(free.id, 10**15)
+        assert not await standing.over_cost(free.id)
