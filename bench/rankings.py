@@ -209,7 +209,7 @@ class Traffic:
             cost_nano_usd=0 if failed else read * 300 + written * 1_500,
             latency_us=draw.randrange(400_000, 20_000_000),
             ttft_us=0 if failed else draw.randrange(50_000, 390_000),
-            tool_calls=number % 7 == 0,
+            tool_calls=int(number % 7 == 0),
             private=key % 9 == 0,
             labels=self.labels[number % len(self.labels)] if number % 20 == 0 else b"",
         )

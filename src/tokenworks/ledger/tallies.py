@@ -6,9 +6,8 @@ by which a record counts stand here once, for both stores and for a recount.
 
 from __future__ import annotations
 
-import math
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -46,6 +45,10 @@ TTFT, RATE = "ttft", "rate"
 BINS_PER_DOUBLING = 4  # of a time or speed: each bin is 19 % wide
 _TTFT_LEAST_S, _RATE_LEAST = 0.001, 0.1  # where bin 0 begins
 MAX_BIN = 100
+_EDGES = {  # where each bin but the first begins
+    kind: [least * 2 ** (number / BINS_PER_DOUBLING) for number in range(1, MAX_BIN + 1)]
+    for kind, least in ((TTFT, _TTFT_LEAST_S), (RATE, _RATE_LEAST))
+}
 LEAST_OUTPUT = 8  # tokens; a speed made of fewer is noise
 CALLERS_FAULT = frozenset(("400", "413", "422"))  # an endpoint that refuses what is wrong has not failed
 MAX_ENDPOINT = 256  # characters of its name that an index has room for
@@ -95,11 +98,7 @@ def context_of(input_tokens: int) -> str:
 
 def bin_of(kind: str, value: float) -> int:
     """The bin of a time to first token in seconds, or of a speed in tokens per second."""
-    least = _TTFT_LEAST_S if kind == TTFT else _RATE_LEAST
-    if value <= least:
-        return 0
-    number = int(BINS_PER_DOUBLING * math.log2(value / least))
-    return number if number < MAX_BIN else MAX_BIN
+    return bisect_right(_EDGES[kind], value)
 
 
 def value_of(kind: str, number: int) -> tuple[float, float]:
