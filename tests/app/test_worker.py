@@ -140,6 +140,9 @@ async def built(tmp_path: Path) -> AsyncIterator[Callable[..., Worker]]:
         worker.sweeper.stop()
         worker.journal.close()
         worker.inflight.close()
+        # Their threads are at the store: a connection that is closed under one takes the process with it.
+        for part in (worker.queue, worker.states, worker.leases, worker.learner):
+            part.close()
         worker.store.close()
 
 
