@@ -46,6 +46,11 @@ def statements() -> dict[str, str]:
         f"count(*), sum({TOTAL}), sum(tool_calls)",
         "finish_reason <> ''",
     )
+    found["day_energy"] = _grouped(
+        [day, "model", "provider", "energy_basis", "private"],
+        f"count(*), sum({INPUT}), sum(output_tokens), sum(energy_mj), sum(carbon_ug)",
+        "energy_basis <> ''",
+    )
     week = f"(time_us / {DAY_US} + 3) / 7"
     parts = [_grouped([week, f"'{kind}'", kind, "private"], spent) for kind in ("model", "provider", "app")]
     labelled = (

@@ -1,6 +1,7 @@
 """A server starts a worker of batches when there is one to do, and not otherwise."""
 
 import asyncio
+import os
 import sqlite3
 import sys
 import time
@@ -19,6 +20,14 @@ from tokenworks.config.settings import BatchSettings, Settings
 from tokenworks.ledger.batched import SHORT_OF_MONEY
 from tokenworks.ledger.store import open_store
 from tokenworks.providers.scripted import Reply, Script, running
+
+
+def gateways(server: Server) -> list[psutil.Process]:
+    """Workers of this server that answer requests."""
+    assert server.process is not None
+    children = psutil.Process(server.process.pid).children()
+    return [child for child in children if "tokenworks.app.worker" in child.cmdline()]
+
 
 SLOW = Script(reply=(Reply(first_byte_delay_s=0.1),))
 
@@ -39,6 +48,9 @@ def test_a_server_that_is_killed_goes_on_with_its_batch_when_it_is_back(tmp_path
             batch = submitted(store, 120, key_id=server.key_id)
             until(store, batch.id, lambda row: row.done >= 30)
             (orphan,) = workers(server)
+            front, behind = sorted(gateways(server), key=lambda process: process.nice())
+            assert (front.nice(), behind.nice()) == (os.nice(0), os.nice(0) + 10), "batches come second"
+            assert behind.cpu_times().user > front.cpu_times().user, "and go through a worker of their own"
             server.kill()
             psutil.wait_procs([psutil.Process(orphan)] if psutil.pid_exists(orphan) else [], timeout=10)
             assert not psutil.pid_exists(orphan), "it ends with its server"
@@ -74,7 +86,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keeper(store, tmp_path: Path, **batches: object) -> BatchKeeper:
     settings = Settings(home=tmp_path, source=None, batches=BatchSettings(**batches))  # type: ignore[arg-type]
-    return BatchKeeper(settings, store, "g", "http://127.0.0.1:1")
+
+    async def nothing() -> None:
+        pass
+
+    return BatchKeeper(settings, store, "g", "http://127.0.0.1:1", nothing, nothing)
 
 
 async def ran(made: BatchKeeper, command: str, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:

@@ -18,6 +18,7 @@ def test_every_cube_knows_its_dimensions() -> None:
             "attempt",
             "label",
             "speed",
+            "energy",
             "share",
         )
     }

@@ -420,6 +420,9 @@ async def test_an_engine_is_asked_on_loopback_with_its_own_secret(pool: Pool, ca
     assert "authorization: Bearer s3cret\r\n" in head and "never" not in head
     assert (target.origin.host, target.origin.port, target.origin.tls) == ("127.0.0.1", 4711, None)
     assert target.origin.allow_private and target.keyring is None
+    assert b"x-tokenworks-batch" not in target.head
+    behind = Targets(pool, targets.providers, {}, {}, behind=True).engine(ours, caller, 4711, "s3cret")
+    assert b"\r\nx-tokenworks-batch: 1\r\n" in behind.head
     again = targets.engine(ours, caller, 4712, "other")  # it was started anew
     assert again.origin.port == 4712 and "Bearer other" in again.head.decode()
     assert "4711" not in again.head.decode()

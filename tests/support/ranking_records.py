@@ -53,6 +53,9 @@ def ranking_records(count: int, seed: int = 1, days: int = 12) -> list[Record]:
                 tool_calls=draw.choice([0, 0, 3]),
                 private=draw.random() < 0.3,
                 labels=labels if draw.random() < 0.4 else b"",
+                energy_mj=number % 7 * 1_000,
+                carbon_ug=number % 5,
+                energy_basis=("", "measured", "estimated")[number % 3],
             )
         )
     return made
@@ -96,6 +99,9 @@ def recounted(records: list[Record]) -> dict[str, dict[tuple, tuple]]:
             if r.stream and r.output_tokens > 7 and took_s > 0:
                 number = max(0, math.floor(4 * math.log2(r.output_tokens / took_s / 0.1)))
                 add("day_speed", (day, "rate", r.model, r.provider, min(number, 100)), 1)
+        if r.energy_basis:
+            key = (day, r.model, r.provider, r.energy_basis, r.private)
+            add("day_energy", key, 1, inputs, r.output_tokens, r.energy_mj, r.carbon_ug)
         if r.labels:
             task, language, code, weight = _array(r.labels)
             if task:

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 
 from tokenworks.app.batch_worker import BatchBirth, pack
 from tokenworks.batches.timing import Timing
@@ -29,8 +30,17 @@ STOP_S = 30.0  # more than a worker takes for answers under way
 class BatchKeeper:
     """One in a supervisor. Use from its loop."""
 
-    def __init__(self, settings: Settings, store: Store, gateway_id: str, url: str) -> None:
-        """``url``: of the gateway, which the worker asks."""
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        gateway_id: str,
+        url: str,
+        opening: Callable[[], Awaitable[None]],
+        closing: Callable[[], Awaitable[None]],
+    ) -> None:
+        """``url``: of the gateway that the worker asks, which ``opening`` begins and ``closing`` ends."""
+        self._opening, self._closing = opening, closing
         self._settings, self._store, self._url = settings, store, url
         # Always the same: what its predecessor had under way is its own, and begun anew at once.
         self._name = f"{gateway_id}-batches"
@@ -58,8 +68,11 @@ class BatchKeeper:
     async def stop(self) -> None:
         """Let it finish what it asked for, and end it."""
         process, self._process = self._process, None
-        if process is None or process.returncode is not None:
-            return
+        if process is not None and process.returncode is None:
+            await self._end(process)
+        await self._closing()
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
@@ -90,6 +103,7 @@ class BatchKeeper:
 
     async def _start(self) -> None:
         self._born = time.monotonic()
+        await self._opening()
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

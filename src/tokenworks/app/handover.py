@@ -20,6 +20,7 @@ class Birth(msgspec.Struct):
     listen_fd: int
     control_fd: int
     engines: list[EngineState] = []
+    behind: bool = False  # serves batches only, after everybody else
 
 
 class Message(msgspec.Struct, omit_defaults=True):

@@ -43,6 +43,8 @@ RESTART_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # a worker that lived this long starts from the shortest pause again
 METRICS_EVERY_S = 1.0
 DRAIN_EVERY_S = 0.3  # larger batches cost less a record; usage is true within a second
+BACK = -1  # the number of the worker that serves batches, on a socket of its own
+BACK_STOP_S = 10.0
 WORKER_ENV = {"MALLOC_ARENA_MAX": "1"}  # one thread allocates; more arenas only hold memory
 
 
@@ -53,7 +55,8 @@ def run(settings: Settings, on_ready: Callable[[str], None]) -> int:
     """
     with _home_lock(settings.home), contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(s) for s in _bind(settings.server)]
-        return asyncio.run(Supervisor(settings, sockets).run(on_ready))
+        back = stack.enter_context(_bind_back())
+        return asyncio.run(Supervisor(settings, sockets, back).run(on_ready))
 
 
 @contextlib.contextmanager
@@ -116,6 +119,13 @@ def _bind(server: ServerSettings) -> list[socket.socket]:
     return sockets
 
 
+def _bind_back() -> socket.socket:
+    """Where batches knock: reached from this machine only."""
+    sock = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
 class _Worker(Channel):
     """The supervisor's end of one worker."""
 
@@ -148,9 +158,12 @@ class _Worker(Channel):
 class Supervisor:
     """Starts everything, watches it, and takes it down in order."""
 
-    def __init__(self, settings: Settings, sockets: list[socket.socket]) -> None:
+    def __init__(self, settings: Settings, sockets: list[socket.socket], back: socket.socket) -> None:
         self.settings = settings
         self.sockets = sockets
+        self.back = back
+        self.back_closed = asyncio.Event()
+        self.back_keeper: asyncio.Task[None] | None = None
         self.port = sockets[0].getsockname()[1]
         self.workers: dict[int, _Worker] = {}
         self.stopping = asyncio.Event()
@@ -163,7 +176,10 @@ class Supervisor:
         self.beat = pulse.Beat(settings.rankings.timezone)
         self.tracing = tracing(settings.observability, self.gateway_id)
         self.drainer = Drainer(settings.journal_dir, self.store, self._stored)
-        self.batches = BatchKeeper(settings, self.store, self.gateway_id, self.url)
+        back_url = f"http://127.0.0.1:{back.getsockname()[1]}"
+        self.batches = BatchKeeper(
+            settings, self.store, self.gateway_id, back_url, self._open_back, self._close_back
+        )
 
     @property
     def url(self) -> str:
@@ -198,7 +214,7 @@ class Supervisor:
         )
         caretaker.start()
         metrics = loop.create_task(self._write_metrics())
-        keepers = [loop.create_task(self._keep(i)) for i in range(len(self.sockets))]
+        keepers = [loop.create_task(self._keep(i, self.stopping)) for i in range(len(self.sockets))]
         status = 0
         try:
             if await self._all_ready(keepers):
@@ -241,18 +257,18 @@ class Supervisor:
             ready.cancel()
         return self.all_ready.is_set()
 
-    async def _keep(self, index: int) -> None:
-        """Keep worker ``index`` alive: start it, wait for its end, bury it, start the next."""
+    async def _keep(self, index: int, closed: asyncio.Event) -> None:
+        """Keep worker ``index`` until ``closed``: start it, wait for its end, bury it, start the next."""
         failures = 0
-        while not self.stopping.is_set():
+        while not closed.is_set():
             born = time.monotonic()
             worker = await self._start_worker(index)
             assert worker.process is not None
             status = await worker.process.wait()
             await asyncio.to_thread(self.drainer.bury, worker.name)
-            if self.stopping.is_set():
+            if closed.is_set():
                 return
-            if not worker.ready.is_set() and failures >= len(RESTART_S):
+            if not worker.ready.is_set() and failures >= len(RESTART_S) and index != BACK:
                 log.error("worker %d can't start (exit status %s); giving up", index, status)
                 self.stopping.set()
                 return
@@ -260,12 +276,33 @@ class Supervisor:
             pause = RESTART_S[min(failures, len(RESTART_S)) - 1] if failures else 0.0
             log.error("worker %d ended (exit status %s); starting another in %.1f s", index, status, pause)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), pause)
+                await asyncio.wait_for(closed.wait(), pause)
+
+    async def _open_back(self) -> None:
+        """Have a worker that serves batches. What comes before it is ready waits in the socket's queue."""
+        if self.back_keeper is None:
+            self.back_closed.clear()
+            self.back_keeper = asyncio.get_running_loop().create_task(self._keep(BACK, self.back_closed))
+
+    async def _close_back(self) -> None:
+        """End it, once nobody asks it any more."""
+        self.back_closed.set()
+        keeper, self.back_keeper = self.back_keeper, None
+        if keeper is None:
+            return
+        worker = self.workers.get(BACK)
+        if worker is not None:
+            worker.send(Message(drain=True))
+        done, _ = await asyncio.wait([keeper], timeout=BACK_STOP_S)
+        if not done and worker is not None and worker.process is not None:
+            worker.process.kill()
+            await keeper
+        self.workers.pop(BACK, None)
 
     async def _start_worker(self, index: int) -> _Worker:
         worker = _Worker(self, index)
         ours, theirs = socket.socketpair()
-        listen = self.sockets[index].fileno()
+        listen = (self.back if index == BACK else self.sockets[index]).fileno()
         with theirs:
             worker.process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -282,6 +319,7 @@ class Supervisor:
                 listen_fd=listen,
                 control_fd=theirs.fileno(),
                 engines=[self.engines.state(name) for name in self.settings.engines],
+                behind=index == BACK,
             )
             stdin = worker.process.stdin
             assert stdin is not None
@@ -354,7 +392,7 @@ class Supervisor:
 
     def tell_state(self) -> None:
         """Write who serves where, once every worker does, and again when one was replaced."""
-        workers = self.workers.values()
+        workers = [worker for worker in self.workers.values() if worker.index != BACK]
         if len(workers) < len(self.sockets) or not all(w.ready.is_set() for w in workers):
             return
         state = {

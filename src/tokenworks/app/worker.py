@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 BACKLOG = 4096
 PRICES_EVERY_S = 60.0
 HOUSEKEEPING_S = 0.5
+BEHIND_NICE = 10  # of the one that serves batches: those who wait for an answer come first
 
 
 class _Control(Channel):
@@ -103,6 +104,7 @@ class Worker:
             settings.providers,
             settings.provider_keys,
             self.health.of,
+            behind=birth.behind,
         )
         self.states = States(self.store, loop)
         self.gateway = Gateway(
@@ -234,6 +236,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
     birth = unpack(sys.stdin.buffer.read())
+    if birth.behind:
+        os.nice(BEHIND_NICE)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
 
         async def serve() -> None:

@@ -76,6 +76,7 @@ _NAMES = {
     "day_attempt": "attempt",
     "day_label": "label",
     "day_speed": "speed",
+    "day_energy": "energy",
 }
 CUBES: Mapping[str, Cube] = {
     **{

@@ -643,6 +643,33 @@ _BATCHES = (
     """CREATE TABLE batch_workers (worker TEXT PRIMARY KEY, seen_us INTEGER NOT NULL) STRICT""",
 )
 
+_ENERGY = (
+    "ALTER TABLE request_shapes ADD COLUMN energy_basis TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE request_facts ADD COLUMN energy_mj INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE request_facts ADD COLUMN carbon_ug INTEGER NOT NULL DEFAULT 0",
+    "DROP VIEW requests",
+    """CREATE VIEW requests AS SELECT
+  f.id, f.time_us, s.key_id, s.app, f.session, f.user, s.kind, s.requested_model, s.model, s.provider,
+  s.stream, s.status, s.outcome, s.finish_reason, s.attempts, s.reasons,
+  f.uncached_input_tokens, f.cache_read_tokens, f.cache_write_tokens, f.output_tokens, f.reasoning_tokens,
+  s.price_id, f.cost_nano_usd, f.latency_us, f.ttft_us, s.estimated, f.tool_calls, s.private,
+  f.energy_mj, f.carbon_ug, s.energy_basis
+FROM request_facts AS f JOIN request_shapes AS s ON s.shape_id = f.shape_id""",
+    """CREATE TABLE day_energy (
+  day INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  basis TEXT NOT NULL,
+  private INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  energy_mj INTEGER NOT NULL,
+  carbon_ug INTEGER NOT NULL,
+  PRIMARY KEY (day, model, provider, basis, private)
+) STRICT, WITHOUT ROWID""",
+)
+
 # Step n brings the schema from version n to n + 1 (PRAGMA user_version).
 STEPS: tuple[tuple[str, ...], ...] = (
     _FIRST,
@@ -651,4 +678,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _ROUTING,
     _RANKINGS,
     _BATCHES,
+    _ENERGY,
 )

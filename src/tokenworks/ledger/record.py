@@ -18,6 +18,8 @@ MAX_TIME_US = 10**17
 MAX_SPAN_US = 10**12  # 11 days
 MAX_SMALL = 10**6
 MAX_CHARGE = 2**63 - 1
+MAX_ENERGY_MJ = 10**12  # 278 kWh for one request
+MAX_CARBON_UG = 10**12  # a tonne
 
 MAX_PAYLOAD = 256 * 1024  # bytes of one encoded record; longer strings are cut
 
@@ -71,6 +73,10 @@ class Record(msgspec.Struct, array_like=True, gc=False):
     private: bool = False  # rankings may leave it out
     labels: bytes = b""  # what kind of work it is, of a sample of requests: see ``ledger.labelled``
     traceparent: str = ""  # of the caller's trace, as its header says (W3C); kept nowhere
+    # Of a request that an own engine answered, as far as it is known.
+    energy_mj: Annotated[int, msgspec.Meta(ge=0, le=MAX_ENERGY_MJ)] = 0  # millijoules
+    carbon_ug: Annotated[int, msgspec.Meta(ge=0, le=MAX_CARBON_UG)] = 0  # µg of CO2 equivalent
+    energy_basis: str = ""  # "measured" by counters, "estimated"; "" not known
 
 
 _UNSTORED = frozenset(  # kept elsewhere when it is stored, or not at all: no columns
@@ -91,6 +97,8 @@ LIMITS: dict[str, int] = {
     "ttft_us": MAX_SPAN_US,
     "tool_calls": MAX_SMALL,
     "credits": MAX_CHARGE,
+    "energy_mj": MAX_ENERGY_MJ,
+    "carbon_ug": MAX_CARBON_UG,
 }
 _FLAGS = frozenset({"stream", "estimated", "private"})
 _BYTES = frozenset({"sheet", "decision", "labels"})
@@ -98,7 +106,7 @@ _REQUIRED = 2  # id, time_us
 
 # What callers write goes first when a record must shrink; the id never does.
 _CUT_FIRST = ("traceparent", "user", "session", "app", "reasons", "requested_model")
-_CUT_LAST = ("model", "key_id", "provider", "price_id", "finish_reason", "kind", "outcome")
+_CUT_LAST = ("model", "key_id", "provider", "price_id", "finish_reason", "energy_basis", "kind", "outcome")
 
 ENCODER = msgspec.msgpack.Encoder()
 # What ENCODER raises for an int beyond 64 bits, a lone surrogate, or an object that is no plain value.

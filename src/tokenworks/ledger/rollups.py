@@ -35,6 +35,7 @@ SHAPE = [
     "reasons",
     "price_id",
     "estimated",
+    "energy_basis",
     "private",
 ]
 _SUMMED = [
@@ -48,7 +49,7 @@ _SUMMED = [
     "ttft_us",
     "tool_calls",
 ]
-FACT = ["time_us", "id", "session", "user", *_SUMMED, "shape_id"]
+FACT = ["time_us", "id", "session", "user", *_SUMMED, "energy_mj", "carbon_ug", "shape_id"]
 MEASURES = ["requests", "errors", *_SUMMED, "ttft_requests"]
 
 

@@ -79,6 +79,11 @@ TALLIES = (
         first="first_us",
         last="last_us",
     ),
+    Tally(
+        "day_energy",
+        ("day", "model", "provider", "basis", "private"),
+        ("requests", "input_tokens", "output_tokens", "energy_mj", "carbon_ug"),
+    ),
 )
 # Shares week by week, for charts over a year: few rows, made of those of other tables.
 WEEKS = Tally("week_share", ("week", "kind", "name", "private"), ("requests", "tokens", "cost_nano_usd"))
@@ -135,7 +140,7 @@ def mix_of(session: str, key_id: str) -> int:
 def tallied(records: Iterable[Record]) -> list[list[Row]]:
     """For each of ``TALLIES`` the rows that ``records`` add, each key once, in order."""
     tables: list[dict[Row, list[int]]] = [{} for _ in TALLIES]
-    users, contexts, finishes, attempts, speeds, labels, sessions = tables
+    users, contexts, finishes, attempts, speeds, labels, sessions, energies = tables
     answers: list[Row] = []  # of endpoints that were asked once and answered; of most requests
     timed: list[Row] = []
     for r in records:
@@ -160,6 +165,9 @@ def tallied(records: Iterable[Record]) -> list[list[Row]]:
             _label(labels, r, day, tokens)
         if r.session:
             _meet(sessions, r, day, tokens)
+        if r.energy_basis:
+            used = (1, read, r.output_tokens, r.energy_mj, r.carbon_ug)
+            _add(energies, (day, model, r.provider, r.energy_basis, private), used)
     for key, count in Counter(answers).items():
         _add(attempts, key, (count, 0))
     speeds.update((key, [count]) for key, count in Counter(timed).items())

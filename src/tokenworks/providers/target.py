@@ -23,6 +23,7 @@ MAX_KEPT = 4096
 MESSAGES_VERSION = "2023-06-01"  # of the messages wire, where configuration names no other
 _LENGTH = b"content-length: "
 HIDDEN = "…"
+BEHIND = ("x-tokenworks-batch", "1")  # an engine serves everybody else before such a request
 SECRET_CHARS = 16  # a configured header as long as this may hold a secret
 
 
@@ -93,8 +94,13 @@ class Targets:
         settings: Mapping[str, ProviderSettings],
         keys: Mapping[str, Sequence[ProviderKey]] = {},
         vitals: Callable[[Endpoint], object] | None = None,
+        *,
+        behind: bool = False,
     ) -> None:
-        """``keys`` of providers that have several; ``vitals`` makes what ``Target.vitals`` holds."""
+        """``keys`` of providers that have several; ``vitals`` makes what ``Target.vitals`` holds.
+
+        ``behind``: everything is asked for batches, and our own engines are told so.
+        """
         self.pool = pool
         self.providers = providers
         self.secrets = secrets
@@ -104,6 +110,7 @@ class Targets:
         }
         self._keys = keys
         self._vitals = vitals
+        self._engine_headers = (BEHIND,) if behind else ()
         self._made: dict[tuple[int, str], Target] = {}  # by id() of an endpoint that the target keeps alive
 
     def of(self, endpoint: Endpoint, caller: str) -> Target:
@@ -126,7 +133,10 @@ class Targets:
     def engine(self, endpoint: Endpoint, caller: str, port: int, secret: str) -> Target:
         """The target of an engine of our own, on loopback."""
         provider = msgspec.structs.replace(
-            self.providers[endpoint.provider], base_url=f"http://127.0.0.1:{port}/v1", auth="bearer"
+            self.providers[endpoint.provider],
+            base_url=f"http://127.0.0.1:{port}/v1",
+            auth="bearer",
+            headers=self._engine_headers,
         )
         return self.at(endpoint, caller, provider, keys={"": secret})
 

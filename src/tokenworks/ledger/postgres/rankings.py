@@ -18,7 +18,7 @@ _TYPES = {
     **dict.fromkeys(
         (
             *("user", "model", "provider", "context", "finish_reason", "kind", "label", "session", "key_id"),
-            "name",
+            *("name", "basis"),
         ),
         "text",
     ),

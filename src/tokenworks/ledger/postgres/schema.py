@@ -576,10 +576,30 @@ _BATCHES = (
     f"""CREATE TABLE batch_workers (worker {_TEXT} PRIMARY KEY, seen_us bigint NOT NULL)""",
 )
 
+_ENERGY = (
+    f"ALTER TABLE request_shapes ADD COLUMN energy_basis {_TEXT} DEFAULT ''",
+    "ALTER TABLE request_facts ADD COLUMN energy_mj bigint NOT NULL DEFAULT 0",
+    "ALTER TABLE request_facts ADD COLUMN carbon_ug bigint NOT NULL DEFAULT 0",
+    "DROP VIEW requests",
+    """CREATE VIEW requests AS SELECT
+  f.id, f.time_us, s.key_id, s.app, f.session, f."user", s.kind, s.requested_model, s.model, s.provider,
+  s.stream, s.status, s.outcome, s.finish_reason, s.attempts, s.reasons,
+  f.uncached_input_tokens, f.cache_read_tokens, f.cache_write_tokens, f.output_tokens, f.reasoning_tokens,
+  s.price_id, f.cost_nano_usd, f.latency_us, f.ttft_us, s.estimated, f.tool_calls, s.private,
+  f.energy_mj, f.carbon_ug, s.energy_basis
+FROM request_facts AS f JOIN request_shapes AS s ON s.shape_id = f.shape_id""",
+    _tally(
+        "day_energy",
+        {**_DAY, **_MODEL, "provider": _TEXT, "basis": _TEXT, **_PRIVATE},
+        "requests input_tokens output_tokens energy_mj carbon_ug",
+    ),
+)
+
 # Step n brings the schema from version n to n + 1 (``schema_version`` in ``meta``).
 STEPS: tuple[tuple[str, ...], ...] = (
     (*_LEDGER, *_KEYS, *_LIMITS, *_ACCOUNTS, *_QUEUE),
     _ROUTING,
     _RANKINGS,
     _BATCHES,
+    _ENERGY,
 )
