@@ -1,4 +1,4 @@
-/* The upstream's connections and the heap of those that are due to send a chunk. */
+/* The upstream's connections and the heap of those that are due to send something. */
 #ifndef DUE_HEAP_H
 #define DUE_HEAP_H
 #include "event_loop.h"
@@ -7,7 +7,7 @@ struct conn {
     int fd;
     struct buffer in, out;
     size_t sent;      /* of out */
-    bool streaming, paced, want_write, close_after;
+    bool streaming, paced, late, want_write, close_after;
     long chunks, next; /* of the stream being sent */
     int64_t pace, due; /* ns */
     size_t heap_at;    /* 1-based place in the heap, 0: none */

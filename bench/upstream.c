@@ -1,6 +1,7 @@
 /* Scripted OpenAI-chat upstream, one epoll thread. What it answers follows from the body's model name
  * (a prefix up to '/' is ignored), so it works behind gateways that pass nothing but the body:
  *   answer                  one JSON answer of about 1 KB with usage
+ *   answer-after-MS         the same after so many milliseconds
  *   stream-N                N chunks as fast as the reader takes them (burst), usage chunk, [DONE]
  *   stream-N-pace-MS        the first at once, then one every MS milliseconds in a random phase
  *   anything else           stream-100 if the body says "stream":true, answer otherwise
@@ -113,8 +114,15 @@ static void append_tail(struct conn *c) {
     stats.completion_tokens += (unsigned long)c->chunks;
 }
 
-/* Sends what is due: one chunk of a paced stream, or a burst until the reader is behind. */
+static void answer(struct conn *c);
+
+/* Sends what is due: an answer that was held back, one chunk of a paced stream, or a burst until the reader is behind. */
 static void pump(struct conn *c, int64_t now) {
+    if (c->late) {
+        c->late = false;
+        answer(c);
+        return;
+    }
     if (c->paced) {
         if (c->next < c->chunks && c->out.len < 1000000) append_chunk(c, now);
         if (c->next >= c->chunks) {
@@ -206,7 +214,7 @@ static bool model_name(const char *body, size_t len, char *name, size_t size) {
 
 static void chat(struct conn *c, const char *body, size_t len) {
     char name[128];
-    long chunks = 100, pace = 0;
+    long chunks = 100, pace = 0, after = 0;
     stats.requests++;
     c->prompt_tokens = (long)(len / 4);
     if (!model_name(body, len, name, sizeof name)) {
@@ -216,6 +224,10 @@ static void chat(struct conn *c, const char *body, size_t len) {
         flush(c);
     } else if (strcmp(name, "answer") == 0) {
         answer(c);
+    } else if (sscanf(name, "answer-after-%ld", &after) == 1) {
+        c->late = true;
+        c->due = now_ns() + after * MS;
+        heap_add(c);
     } else if (sscanf(name, "stream-%ld-pace-%ld", &chunks, &pace) >= 1 ||
                memmem(body, len, "\"stream\":true", 13) || memmem(body, len, "\"stream\": true", 14)) {
         start_stream(c, chunks, pace);
