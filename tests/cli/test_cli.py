@@ -65,9 +65,12 @@ ALL = [
         for name in ("run", "list", "show", "watch", "pause", "resume", "cancel", "retry", "results")
     ),
     *("capture list", "capture forget", "distill eval", "distill export"),
+    *("engine bench", "engine check-kv"),
+    *(f"energy {name}" for name in ("plan", "compare", "grid", "probe", "fit", "eval")),
 ]
 
-HOMELESS = ("route eval", "route train")  # they read and write what they are given, and nothing else
+# They read and write what they are given, and nothing else.
+HOMELESS = ("route eval", "route train", "energy fit", "energy eval")
 
 
 def test_the_commands_are_these() -> None:

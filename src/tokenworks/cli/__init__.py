@@ -15,7 +15,8 @@ from tokenworks.errors import ConfigError, TokenworksError
 
 COMMANDS = (
     *("init", "serve", "worker", "key", "team", "budget", "plan", "session", "fair-use", "audit"),
-    *("provider", "model", "usage", "rankings", "chat", "launch", "batch", "route", "capture", "distill"),
+    *("provider", "model", "engine", "usage", "rankings", "chat", "launch", "batch", "route", "capture"),
+    *("distill", "energy"),
 )
 
 

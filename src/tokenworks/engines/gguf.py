@@ -78,7 +78,7 @@ def read_head(path: Path) -> GgufHead:
         if keys > MAX_KEYS or tensors > MAX_TENSORS:
             raise ValueError("is no sound GGUF file: its head counts more than any model has")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            cursor = _Cursor(content)
+            cursor = Cursor(content)
             values = {}
             for _ in range(keys):
                 key = cursor.text()
@@ -131,7 +131,7 @@ def _text(value: object) -> str:
     )
 
 
-class _Cursor:
+class Cursor:
     """Reads forward through the mapped file, never beyond its end."""
 
     def __init__(self, content: mmap.mmap) -> None:
