@@ -212,6 +212,9 @@ class Traffic:
             tool_calls=int(number % 7 == 0),
             private=key % 9 == 0,
             labels=self.labels[number % len(self.labels)] if number % 20 == 0 else b"",
+            energy_mj=written * 90 if number % 8 == 0 else 0,
+            carbon_ug=written * 14 if number % 8 == 0 else 0,
+            energy_basis="measured" if number % 8 == 0 else "",
         )
 
 

@@ -1,6 +1,7 @@
 """A server starts a worker of batches when there is one to do, and not otherwise."""
 
 import asyncio
+import errno
 import os
 import sqlite3
 import sys
@@ -17,7 +18,7 @@ from tokenworks.app import batch_keeper
 from tokenworks.app.batch_keeper import BatchKeeper
 from tokenworks.config.load import load
 from tokenworks.config.settings import BatchSettings, Settings
-from tokenworks.ledger.batched import SHORT_OF_MONEY
+from tokenworks.ledger.batched import SHORT_OF_MONEY, SHORT_OF_ROOM
 from tokenworks.ledger.store import open_store
 from tokenworks.providers.scripted import Reply, Script, running
 
@@ -50,7 +51,9 @@ def test_a_server_that_is_killed_goes_on_with_its_batch_when_it_is_back(tmp_path
             (orphan,) = workers(server)
             front, behind = sorted(gateways(server), key=lambda process: process.nice())
             assert (front.nice(), behind.nice()) == (os.nice(0), os.nice(0) + 10), "batches come second"
-            assert behind.cpu_times().user > front.cpu_times().user, "and go through a worker of their own"
+            asked = {link.raddr.port for link in psutil.Process(orphan).net_connections() if link.raddr}
+            ours = {link.laddr.port for link in behind.net_connections() if link.status == "LISTEN"}
+            assert asked == ours and server.port not in asked, "and go through a worker of their own"
             server.kill()
             psutil.wait_procs([psutil.Process(orphan)] if psutil.pid_exists(orphan) else [], timeout=10)
             assert not psutil.pid_exists(orphan), "it ends with its server"
@@ -87,10 +90,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def keeper(store, tmp_path: Path, **batches: object) -> BatchKeeper:
     settings = Settings(home=tmp_path, source=None, batches=BatchSettings(**batches))  # type: ignore[arg-type]
 
-    async def nothing() -> None:
-        pass
+    told: list[str] = []
 
-    return BatchKeeper(settings, store, "g", "http://127.0.0.1:1", nothing, nothing)
+    async def opening() -> None:
+        told.append("open")
+
+    async def closing() -> None:
+        told.append("close")
+
+    made = BatchKeeper(settings, store, "g", "http://127.0.0.1:1", opening, closing)
+    made.told = told  # type: ignore[attr-defined]
+    return made
 
 
 async def ran(made: BatchKeeper, command: str, monkeypatch: pytest.MonkeyPatch, seconds: float) -> list[int]:
@@ -136,7 +146,12 @@ async def test_a_worker_is_started_for_a_batch_and_stopped_without(
 
 
 @pytest.mark.parametrize(
-    ("note", "wanted"), [(f"{SHORT_OF_MONEY}the budget is used up", True), ("paused by hand", False)]
+    ("note", "wanted"),
+    [
+        (f"{SHORT_OF_MONEY}the budget is used up", True),
+        (f"{SHORT_OF_ROOM}No space left on device", True),
+        ("paused by hand", False),
+    ],
 )
 async def test_a_batch_that_will_go_on_by_itself_keeps_one(
     store, tmp_path, quick, monkeypatch, note: str, wanted: bool
@@ -158,3 +173,54 @@ async def test_one_that_dies_is_replaced_ever_more_slowly(
 async def test_where_batches_are_switched_off_nothing_is_started(store, tmp_path, quick, monkeypatch) -> None:
     store.add_batch(batch_row())
     assert await ran(keeper(store, tmp_path, enabled=False), SLEEPS, monkeypatch, 0.3) == []
+
+
+async def test_its_gateway_is_closed_too_when_it_died_and_its_batch_is_gone(
+    store, tmp_path, quick, monkeypatch
+) -> None:
+    monkeypatch.setattr(batch_keeper, "RESTART_S", (30.0,))
+    row = batch_row()
+    store.add_batch(row)
+    made = keeper(store, tmp_path)
+
+    async def later() -> None:
+        await asyncio.sleep(0.4)
+        assert (made.pid, made.told) == (None, ["open"])
+        store.update_batch(row.id, status="cancelled", finished_us=1)
+        await asyncio.sleep(0.5)
+        assert made.told == ["open", "close"]
+
+    ending = asyncio.create_task(later())
+    await ran(made, "raise SystemExit(3)", monkeypatch, 1.0)
+    await ending
+
+
+async def test_without_room_for_a_process_it_tries_again(store, tmp_path, quick, monkeypatch, caplog) -> None:
+    store.add_batch(batch_row())
+    real, failures = asyncio.create_subprocess_exec, iter([OSError(errno.EAGAIN, "no more processes")])
+
+    async def once(*args: object, **more: object) -> object:
+        for error in failures:
+            raise error
+        return await real(*args, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(batch_keeper.asyncio, "create_subprocess_exec", once)
+    assert await ran(keeper(store, tmp_path), SLEEPS, monkeypatch, 0.8)
+    assert "can't be started (no more processes)" in caplog.text
+
+
+async def test_stopped_while_it_stops_it_is_not_left_behind(store, tmp_path, quick, monkeypatch) -> None:
+    """The server is told to stop while a worker that is not needed any more takes its time to end."""
+    row = batch_row()
+    store.add_batch(row)
+    made = keeper(store, tmp_path)
+    slow = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.8), exit(0))); time.sleep(60)"
+
+    async def later() -> None:
+        await asyncio.sleep(0.5)
+        store.update_batch(row.id, status="completed", finished_us=1)
+
+    ending = asyncio.create_task(later())
+    (pid,) = await ran(made, slow, monkeypatch, 1.1)  # which ends amid the stop
+    await ending
+    assert not psutil.pid_exists(pid) and made.told == ["open", "close"]

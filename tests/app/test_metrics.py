@@ -299,3 +299,27 @@ def test_spans_are_shown_where_there_are_any(metrics: Metrics) -> None:
     metrics.traced(7, 2)
     assert samples(shown(metrics), "tokenworks_spans_total", result="dropped") == [2.0]
     assert metrics.path.stat().st_ino == first
+
+
+def test_joules_of_engines_and_of_the_machine(tmp_path: Path) -> None:
+    from tokenworks.energy.attribution import EnginePower, MachinePower, Rates
+
+    metrics = Metrics(tmp_path / "metrics.prom")
+    metrics.write(0)
+    engine = EnginePower("small", "local", "acme/a", "measured", "cpu", 3.5, 10.0, 4.0, 6.0, None)
+    machine = MachinePower("measured", 1, 7.25, 1.5, 10.0, 2.0, 3.0)
+    rates = Rates(1, {}, {}, "FR", 56.0, 0.2, 1.0, "US", 369.0, 0.1, machine, (engine,))
+    metrics.powered(rates)
+    metrics.write(0)
+    text = (tmp_path / "metrics.prom").read_text()
+    for line in (
+        'tokenworks_engine_energy_joules_total{basis="measured",engine="small",phase="prefill"} 4.0',
+        'tokenworks_engine_energy_joules_total{basis="measured",engine="small",phase="decode"} 6.0',
+        'tokenworks_machine_energy_joules_total{basis="measured",used_by="idle"} 3.0',
+        'tokenworks_machine_power_watts{basis="measured"} 7.25',
+    ):
+        assert line in text
+    before = (tmp_path / "metrics.prom").stat().st_mtime_ns
+    metrics.powered(rates)
+    metrics.write(0)
+    assert (tmp_path / "metrics.prom").stat().st_mtime_ns == before, "nothing is new"

@@ -125,12 +125,12 @@ async def built(tmp_path: Path) -> AsyncIterator[Callable[..., Worker]]:
     """``built(**settings)``: a worker that keeps house but does not listen."""
     workers: list[Worker] = []
 
-    def make(states: list[EngineState] | None = None, **given: Any) -> Worker:
+    def make(states: list[EngineState] | None = None, *, behind: bool = False, **given: Any) -> Worker:
         settings = Settings(home=tmp_path, source=None, pepper=PEPPER, **given)
         settings.journal_dir.mkdir(exist_ok=True)
         with contextlib.closing(open_store(settings.store_url)) as store:
             store.migrate()
-        birth = Birth(settings, "w0", listen_fd=-1, control_fd=-1, engines=states or [])
+        birth = Birth(settings, "w0", listen_fd=-1, control_fd=-1, engines=states or [], behind=behind)
         workers.append(Worker(birth, asyncio.get_running_loop()))
         return workers[-1]
 
@@ -249,6 +249,21 @@ async def test_requests_in_flight_are_told_when_their_number_changes(
         worker.inflight.release(slot)
         await until(lambda: len(told) > 1)
     assert told == [1, 0]
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("behind", [False, True])
+async def test_what_people_have_queued_is_no_business_of_the_one_behind(
+    built: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, behind: bool
+) -> None:
+    worker = built(behind=behind)
+    claimed: list[str] = []
+    rounds: list[None] = []
+    monkeypatch.setattr(worker.store, "claim", lambda holder, now_us, room: claimed.append(holder) or [])
+    monkeypatch.setattr(worker.gateway, "set_clock", lambda: rounds.append(None))
+    async with kept(worker) as until:
+        await until(lambda: len(rounds) > 5 and (behind or claimed))
+    assert bool(claimed) != behind
 
 
 @pytest.mark.usefixtures("often")

@@ -20,7 +20,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_true_roll_ups_are_found_true(file: Path) -> None:
     found = check_sqlite(file)
-    assert len(found) == 13
+    assert len(found) == 14
     assert all(rows > 0 and differ == 0 for rows, differ in found.values()), found
 
 
@@ -29,6 +29,7 @@ def test_true_roll_ups_are_found_true(file: Path) -> None:
     [
         ("day_model", "UPDATE day_model SET output_tokens = output_tokens + 1 WHERE rowid_is_first"),
         ("hour_model_provider", "DELETE FROM hour_model_provider WHERE rowid_is_first"),
+        ("day_energy", "UPDATE day_energy SET energy_mj = energy_mj + 1 WHERE rowid_is_first"),
         ("day_speed", "UPDATE day_speed SET requests = requests + 1 WHERE rowid_is_first"),
         ("week_session", "UPDATE week_session SET last_us = last_us + 1 WHERE rowid_is_first"),
         ("day_label", "DELETE FROM day_label WHERE rowid_is_first"),

@@ -114,3 +114,15 @@ def test_no_name_breaks_out_of_its_header() -> None:
         attachment('a"b\r\nx: y')
         == "attachment; filename=\"a_b__x_ y\"; filename*=UTF-8''a%22b%0D%0Ax%3A%20y"
     )
+
+
+async def test_it_says_when_it_is_asked(browser: Any) -> None:
+    batch_id = add(
+        browser,
+        options=b'{"off_peak":"990-1470 me/owl"}',
+        note="waits for the off-peak price of me/owl, from 2026-11-26 16:30 UTC",
+        not_after_us=1_800_000_000_000_000,
+    )
+    text = (await browser.get(f"/console/batches/{batch_id}")).text
+    assert "16:30-00:30 UTC" in text and "waits for the off-peak price" in text and "Deadline" in text
+    assert "Deadline" not in (await browser.get(f"/console/batches/{add(browser)}")).text

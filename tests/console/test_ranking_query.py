@@ -102,5 +102,5 @@ def test_the_period_after(label: str, unit: str, following: str, last: date) -> 
 
 def test_views_of_persons_and_money_are_for_administrators() -> None:
     hidden = {name for name, view in VIEWS.items() if not shown_by(view, admin=False)}
-    assert {"key", "team", "user", "session", "spend", "savings", "speed"} == hidden
+    assert {"key", "team", "user", "session", "spend", "savings", "speed", "energy"} == hidden
     assert all(shown_by(view, admin=True) for view in VIEWS.values())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tokenworks.gateway.settling import estimate, fill
+from tokenworks.energy.attribution import MEASURED, PLANNED, Rate, Rates
+from tokenworks.gateway.settling import estimate, fill, power
 from tokenworks.ledger.record import Record
 from tokenworks.schema import Price, Usage
 
@@ -55,3 +56,28 @@ def test_an_estimate_is_flagged() -> None:
     one = record()
     assert estimate(one, 12) == Usage(uncached_input_tokens=99, output_tokens=12)
     assert one.estimated
+
+
+def test_joules_and_grams_of_own_engines_and_of_others() -> None:
+    rates = Rates(
+        at_us=1,
+        engines={"local": {"m": Rate(2_000, 10, 90_000, MEASURED, g_per_kwh=360)}},
+        models={"m": Rate(1_000, 0, 5_000, PLANNED, g_per_kwh=100)},
+        region="eu",
+        g_per_kwh=360.0,
+        usd_per_kwh=0.1,
+        pue=1.0,
+        remote_region="us",
+        remote_g_per_kwh=100.0,
+        remote_usd_per_kwh=0.1,
+    )
+    for provider, model, wanted in (
+        ("local", "m", (80 + 0 + 3_600, 368, "measured")),  # 40 x 2 mJ + 20 x 0.01 mJ + 40 x 90 mJ
+        ("beta/eu", "m", (40 + 200, 6, "planned")),
+        ("local", "other", (0, 0, "")),
+    ):
+        one = record()
+        fill(one, "ok", 200, USED, PRICE)
+        one.provider, one.model = provider, model
+        power(one, rates)
+        assert (one.energy_mj, one.carbon_ug, one.energy_basis) == wanted, provider

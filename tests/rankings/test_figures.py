@@ -65,3 +65,23 @@ def test_small_numbers_are_words() -> None:
 )
 def test_days(first: date, after: date, text: str) -> None:
     assert figures.days(first, after) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (figures.energy(12.345), "12.3 kWh"),
+        (figures.energy(0.9996), "1 kWh"),
+        (figures.energy(0.00456), "4.56 Wh"),
+        (figures.energy(8.7e-7), "0.87 mWh"),
+        (figures.energy(123_456.0), "123 MWh"),
+        (figures.energy(0.0), "0 mWh"),
+        (figures.energy(None), ""),
+        (figures.carbon(1234.5), "1.23 kg"),
+        (figures.carbon(0.0051), "5.1 mg"),
+        (figures.joules(0.35), "350 mJ"),
+        (figures.joules(2e-6), "2 µJ"),
+    ],
+)
+def test_physical_units_are_chosen_so_that_three_digits_tell(written: str, text: str) -> None:
+    assert written.replace("\u00a0", " ") == text

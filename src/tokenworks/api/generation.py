@@ -119,10 +119,22 @@ def describe(record: Record, catalog: Catalog, decided: DecisionRow | None = Non
         "kind": record.kind,
         "outcome": record.outcome,
         "estimated": record.estimated,
+        "energy": _energy(record),
         "data_region": "global",
         "requested_model": record.requested_model,
         "decision": told(decided) if decided is not None else None,
         **_NOT_KEPT,
+    }
+
+
+def _energy(record: Record) -> dict[str, Any] | None:
+    """What it took, where that is known; ``basis`` says how."""
+    if not record.energy_basis:
+        return None
+    return {
+        "joules": record.energy_mj / 1000,
+        "gco2e": record.carbon_ug / 1e6,
+        "basis": record.energy_basis,
     }
 
 

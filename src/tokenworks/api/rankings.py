@@ -232,7 +232,7 @@ def books_of(request: Request) -> Books:
     state = request.app.state
     found: Books | None = getattr(state, "ranking_books", None)
     if found is None:
-        found = state.ranking_books = Books(state.store)
+        found = state.ranking_books = Books(state.store, home=state.settings.home)
     return found
 
 

@@ -17,6 +17,7 @@ import msgspec
 import uvloop
 
 from tokenworks.app.handover import from_wire, to_wire
+from tokenworks.app.native_batches import equip
 from tokenworks.batches.engine import engine_url
 from tokenworks.batches.timing import Timing
 from tokenworks.batches.worker import BatchWorker, GivenUp
@@ -73,6 +74,8 @@ async def _run(settings: Settings, name: str, url: str, timing: Timing) -> int:
         keep_days=settings.batches.keep_days,
         timing=timing,
     )
+    if settings.batches.native:
+        equip(worker, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop.set)

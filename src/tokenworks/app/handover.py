@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from tokenworks.config.settings import Settings
-from tokenworks.engines.manager import EngineState
+from tokenworks.engines.state import EngineState
 
 
 class Birth(msgspec.Struct):

@@ -17,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from tokenworks.energy.attribution import Rates
 from tokenworks.ledger.record import Record
 from tokenworks.routing.drift import Alarm
 from tokenworks.schema import NANO_USD
@@ -121,6 +122,7 @@ class Metrics(Collector):
         self._auto: dict[str, _Auto] = {}
         self._spans: dict[str, int] = {}
         self._alarms: tuple[Alarm, ...] = ()
+        self._power: Rates | None = None
         self._changed = True
 
     def observe(self, records: Sequence[Record]) -> None:
@@ -183,6 +185,11 @@ class Metrics(Collector):
         self._changed = self._changed or spans != self._spans
         self._spans = spans
 
+    def powered(self, rates: Rates | None) -> None:
+        """What the meter says now; the same object as before means that nothing is new."""
+        if rates is not self._power:
+            self._power, self._changed = rates, True
+
     def write(self, inflight: int) -> None:
         """Render to the file, atomically, when anything has changed."""
         if inflight == self.inflight and not self._changed and self.path.exists():
@@ -195,6 +202,7 @@ class Metrics(Collector):
     def collect(self) -> Iterable[Metric]:
         yield from self._of_requests()
         yield from self._of_auto()
+        yield from self._of_power()
         refused = CounterMetricFamily(
             "tokenworks_refused_requests", "Requests refused without a record", labels=["status"]
         )
@@ -266,3 +274,33 @@ class Metrics(Collector):
         for alarm in self._alarms:
             drift.add_metric([alarm.task, alarm.measure], 1)
         yield drift
+
+    def _of_power(self) -> Iterable[Metric]:
+        """Of the meter, since it began. Without PUE: what this machine took."""
+        power = self._power
+        if power is None or power.machine is None:
+            return
+        engines = CounterMetricFamily(
+            "tokenworks_engine_energy_joules",
+            "Joules that went into requests of our own engines",
+            labels=["engine", "phase", "basis"],
+        )
+        for each in power.running:
+            engines.add_metric([each.name, "prefill", each.basis], each.prefill_joules)
+            engines.add_metric([each.name, "decode", each.basis], each.decode_joules)
+        machine = CounterMetricFamily(
+            "tokenworks_machine_energy_joules",
+            "Joules that this machine took, by who used them",
+            labels=["used_by", "basis"],
+        )
+        for name, joules in (
+            ("engines", power.machine.engines_joules),
+            ("others", power.machine.other_joules),
+            ("idle", power.machine.idle_joules),
+        ):
+            machine.add_metric([name, power.machine.basis], joules)
+        watts = GaugeMetricFamily(
+            "tokenworks_machine_power_watts", "What this machine takes now", labels=["basis"]
+        )
+        watts.add_metric([power.machine.basis], power.machine.watts)
+        yield from (engines, machine, watts)

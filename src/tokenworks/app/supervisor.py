@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -17,18 +16,19 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 from tokenworks.app.batch_keeper import BatchKeeper
 from tokenworks.app.caretaker import Caretaker
+from tokenworks.app.doors import back_door, front_doors, home_lock
 from tokenworks.app.handover import Birth, Channel, Message, pack
 from tokenworks.app.metrics import Metrics
+from tokenworks.app.power_watch import PowerWatch
 from tokenworks.app.tracing import tracing
-from tokenworks.config.settings import ServerSettings, Settings
+from tokenworks.config.settings import Settings
+from tokenworks.engines.board import Board
 from tokenworks.engines.manager import EngineManager, EngineState
-from tokenworks.errors import ConfigError
 from tokenworks.ledger import pulse
 from tokenworks.ledger.drainer import Drainer
 from tokenworks.ledger.gateway_id import gateway_id
@@ -37,8 +37,6 @@ from tokenworks.ledger.store import open_store
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 4096
-BIND_PATIENCE_S = 3.0  # a server killed a moment ago may still be leaving its port
 RESTART_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 STEADY_S = 30.0  # a worker that lived this long starts from the shortest pause again
 METRICS_EVERY_S = 1.0
@@ -53,77 +51,10 @@ def run(settings: Settings, on_ready: Callable[[str], None]) -> int:
 
     Returns the process's exit status. Raises ConfigError when the port or the home is taken.
     """
-    with _home_lock(settings.home), contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(s) for s in _bind(settings.server)]
-        back = stack.enter_context(_bind_back())
+    with home_lock(settings.home), contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(s) for s in front_doors(settings.server)]
+        back = stack.enter_context(back_door())
         return asyncio.run(Supervisor(settings, sockets, back).run(on_ready))
-
-
-@contextlib.contextmanager
-def _home_lock(home: Path) -> Iterator[IO[str]]:
-    """Two servers on one home would move each other's journals."""
-    folder = home / "run"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "serve.lock").open("w") as lock:
-        deadline = time.monotonic() + BIND_PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ConfigError(
-                        f"another server runs on {home}; stop it or use another --home"
-                    ) from None
-                time.sleep(0.05)
-        yield lock
-
-
-def _bind(server: ServerSettings) -> list[socket.socket]:
-    """One listening socket per worker on the same port.
-
-    The first is bound without SO_REUSEPORT: with it, a second server of the same user would
-    silently share the port.
-    """
-    infos = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, proto, _, address = infos[0]
-    deadline = time.monotonic() + BIND_PATIENCE_S
-    while True:
-        probe = socket.socket(family, kind, proto)
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-            break
-        except OSError as error:
-            if time.monotonic() > deadline or error.errno != 98:
-                where = f"{server.host}:{server.port}"
-                raise ConfigError(
-                    f"can't listen on {where}: {error.strerror}; use --port for another port"
-                ) from None
-            time.sleep(0.05)
-        finally:
-            if sys.exc_info()[0] is not None:
-                probe.close()
-    address = (server.host, probe.getsockname()[1], *address[2:])
-    probe.close()
-    sockets = []
-    for _ in range(server.workers):
-        sock = socket.socket(family, kind, proto)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if server.workers > 1:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(address)
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-        sockets.append(sock)
-    return sockets
-
-
-def _bind_back() -> socket.socket:
-    """Where batches knock: reached from this machine only."""
-    sock = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    sock.setblocking(False)
-    return sock
 
 
 class _Worker(Channel):
@@ -168,7 +99,10 @@ class Supervisor:
         self.workers: dict[int, _Worker] = {}
         self.stopping = asyncio.Event()
         self.all_ready = asyncio.Event()
-        self.engines = EngineManager(settings.engines, self._engine_changed, settings.home / "run")
+        self.engines = EngineManager(
+            settings.engines, self._engine_changed, settings.home / "run", settings.engine_keys
+        )
+        self.board = Board(settings.home)
         self.engine_tasks: set[asyncio.Task[None]] = set()
         self.gateway_id = gateway_id(settings.journal_dir)
         self.store = open_store(settings.store_url, fsync=settings.ledger.fsync)
@@ -180,6 +114,7 @@ class Supervisor:
         self.batches = BatchKeeper(
             settings, self.store, self.gateway_id, back_url, self._open_back, self._close_back
         )
+        self.power = PowerWatch(settings, self._engine_states)
 
     @property
     def url(self) -> str:
@@ -213,6 +148,10 @@ class Supervisor:
             daemon=True,
         )
         caretaker.start()
+        metering = threading.Event()
+        meter = threading.Thread(target=self.power.run, args=(metering,), name="power", daemon=True)
+        meter.start()
+        self.engines.watch()
         metrics = loop.create_task(self._write_metrics())
         keepers = [loop.create_task(self._keep(i, self.stopping)) for i in range(len(self.sockets))]
         status = 0
@@ -228,11 +167,13 @@ class Supervisor:
         finally:
             self.stopping.set()
             await self.batches.stop()
-            await self._stop_workers()
+            await self._stop_workers(keepers)
             await asyncio.gather(*keepers, return_exceptions=True)
             await self.engines.stop_all()
             caring.set()
+            metering.set()
             await asyncio.to_thread(caretaker.join)
+            await asyncio.to_thread(meter.join)
             draining.set()
             await asyncio.to_thread(drainer.join)
             self.drainer.recover()
@@ -241,6 +182,7 @@ class Supervisor:
                 await asyncio.to_thread(self.tracing.close)
             self._write_metrics_now()
             self._state_file.unlink(missing_ok=True)
+            self.board.clear()
             pulse.path(self.settings.home).unlink(missing_ok=True)
             self.store.close()
         return status
@@ -262,48 +204,58 @@ class Supervisor:
         failures = 0
         while not closed.is_set():
             born = time.monotonic()
-            worker = await self._start_worker(index)
-            assert worker.process is not None
-            status = await worker.process.wait()
-            await asyncio.to_thread(self.drainer.bury, worker.name)
+            ready, how = await self._live(index, closed)
             if closed.is_set():
                 return
-            if not worker.ready.is_set() and failures >= len(RESTART_S) and index != BACK:
-                log.error("worker %d can't start (exit status %s); giving up", index, status)
+            if not ready and failures >= len(RESTART_S) and index != BACK:
+                log.error("worker %d can't start (%s); giving up", index, how)
                 self.stopping.set()
                 return
             failures = 0 if time.monotonic() - born > STEADY_S else failures + 1
             pause = RESTART_S[min(failures, len(RESTART_S)) - 1] if failures else 0.0
-            log.error("worker %d ended (exit status %s); starting another in %.1f s", index, status, pause)
+            log.error("worker %d ended (%s); starting another in %.1f s", index, how, pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(closed.wait(), pause)
 
+    async def _live(self, index: int, closed: asyncio.Event) -> tuple[bool, str]:
+        """One worker from its birth to its burial: whether it could serve, and how it ended."""
+        try:
+            worker = await self._start_worker(index)
+        except OSError as error:  # no more processes or sockets are to be had
+            return False, f"no process: {error.strerror}"
+        if closed.is_set():  # it was not known yet to whoever told the others
+            worker.send(Message(drain=True))
+        assert worker.process is not None
+        status = await worker.process.wait()
+        await asyncio.to_thread(self.drainer.bury, worker.name)
+        return worker.ready.is_set(), f"exit status {status}"
+
     async def _open_back(self) -> None:
         """Have a worker that serves batches. What comes before it is ready waits in the socket's queue."""
-        if self.back_keeper is None:
+        if self.back_keeper is None or self.back_keeper.done():
             self.back_closed.clear()
             self.back_keeper = asyncio.get_running_loop().create_task(self._keep(BACK, self.back_closed))
 
     async def _close_back(self) -> None:
-        """End it, once nobody asks it any more."""
-        self.back_closed.set()
-        keeper, self.back_keeper = self.back_keeper, None
+        """End it, once nobody asks it any more. Cut short, it may be called again."""
+        keeper = self.back_keeper
         if keeper is None:
             return
-        worker = self.workers.get(BACK)
-        if worker is not None:
-            worker.send(Message(drain=True))
+        self.back_closed.set()
+        self._drain([BACK])
         done, _ = await asyncio.wait([keeper], timeout=BACK_STOP_S)
-        if not done and worker is not None and worker.process is not None:
-            worker.process.kill()
-            await keeper
+        if not done:
+            self._kill([BACK])
+            await asyncio.wait([keeper])
+        self.back_keeper = None
         self.workers.pop(BACK, None)
 
     async def _start_worker(self, index: int) -> _Worker:
         worker = _Worker(self, index)
         ours, theirs = socket.socketpair()
         listen = (self.back if index == BACK else self.sockets[index]).fileno()
-        with theirs:
+        with contextlib.ExitStack() as unless_born, theirs:
+            unless_born.callback(ours.close)
             worker.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -325,24 +277,34 @@ class Supervisor:
             assert stdin is not None
             stdin.write(pack(birth))
             stdin.close()
+            unless_born.pop_all()
         await asyncio.get_running_loop().create_connection(lambda: worker, sock=ours)
         self.workers[index] = worker
         return worker
 
-    async def _stop_workers(self) -> None:
+    async def _stop_workers(self, keepers: Sequence[asyncio.Task[None]]) -> None:
         """Ask every worker to finish its open answers; kill what outlives the deadline."""
-        for worker in self.workers.values():
-            worker.send(Message(drain=True))
-        deadline = time.monotonic() + self.settings.server.drain_s + 5
-        for worker in self.workers.values():
-            process = worker.process
-            if process is None:
-                continue
-            try:
-                await asyncio.wait_for(process.wait(), max(0.1, deadline - time.monotonic()))
-            except TimeoutError:
-                log.error("worker %d did not stop in time; killed", worker.index)
-                process.kill()
+        self._drain(self.workers)
+        _, late = await asyncio.wait(keepers, timeout=self.settings.server.drain_s + 5)
+        if late:
+            self._kill(self.workers)
+            await asyncio.wait(late)
+
+    def _drain(self, indexes: Iterable[int]) -> None:
+        for index in indexes:
+            worker = self.workers.get(index)
+            if worker is not None:
+                worker.send(Message(drain=True))
+
+    def _kill(self, indexes: Iterable[int]) -> None:
+        """Those that still run; a process that has ended may be not buried yet."""
+        for index in indexes:
+            worker = self.workers.get(index)
+            process = worker.process if worker is not None else None
+            if process is not None and process.returncode is None:
+                log.error("worker %d did not stop in time; killed", index)
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
 
     # --- engines ------------------------------------------------------------------------------
 
@@ -355,6 +317,10 @@ class Supervisor:
 
     async def _start_engine(self, name: str) -> None:
         self._engine_changed(await self.engines.start(name))
+
+    def _engine_states(self) -> list[EngineState]:
+        """Of all engines; from any thread."""
+        return [self.engines.state(name) for name in self.settings.engines]
 
     def _engine_changed(self, state: EngineState) -> None:
         for worker in self.workers.values():
@@ -378,9 +344,11 @@ class Supervisor:
         inflight = sum(w.inflight for w in self.workers.values())
         if self.tracing is not None:
             self.metrics.traced(self.tracing.sent, self.tracing.dropped)
+        self.metrics.powered(self.power.rates)
         try:
             self.metrics.write(inflight)
             pulse.write(self.settings.home, self.beat.pulse(inflight, time.time_ns() // 1000))
+            self.board.write(self._engine_states(), time.time_ns() // 1000)
         except OSError as error:  # a full disk must not end the server
             log.error("metrics: %s", error)
 

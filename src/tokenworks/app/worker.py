@@ -21,6 +21,7 @@ from tokenworks.catalog.load import load as load_catalog
 from tokenworks.catalog.load import refresh_prices
 from tokenworks.console import app as console
 from tokenworks.console.site import Site
+from tokenworks.energy import attribution
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
 from tokenworks.gateway.auto import Auto
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 4096
 PRICES_EVERY_S = 60.0
+RATES_EVERY_S = 5.0  # joules of a token
 HOUSEKEEPING_S = 0.5
 BEHIND_NICE = 10  # of the one that serves batches: those who wait for an answer come first
 
@@ -198,10 +200,15 @@ class Worker:
 
     async def _keep_house(self) -> None:
         prices_at = self.loop.time() + PRICES_EVERY_S
+        rates_at, rates = self.loop.time(), attribution.path(self.settings.home)
+        self.gateway.rates = attribution.read(rates)
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
                 self._keep_house_now()
+                if self.loop.time() >= rates_at:
+                    rates_at = self.loop.time() + RATES_EVERY_S
+                    self.gateway.rates = attribution.read(rates)
                 if self.loop.time() >= prices_at:
                     prices_at += PRICES_EVERY_S
                     if refresh_prices(self.catalog):
@@ -220,7 +227,8 @@ class Worker:
         if not self.journal.healthy and self.gateway.retry_journal():
             log.warning("journal: writable again")
         self.leases.housekeeping()
-        self.queue.housekeeping()
+        if not self.birth.behind:  # what was queued by people is run by those who serve people
+            self.queue.housekeeping()
         try:
             self.keys.reload_if_changed()
             if self.keys.version != self.keys_version:  # by whomever they were read again

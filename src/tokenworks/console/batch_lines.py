@@ -6,6 +6,7 @@ import msgspec
 
 from tokenworks.batches.control import allowed
 from tokenworks.batches.forecast import Forecast, forecast
+from tokenworks.batches.hours import off_peak_hours
 from tokenworks.batches.kept import Kept, Made, kept
 from tokenworks.batches.reason import why
 from tokenworks.ledger.batched import FAILED, REQUESTS, RUNNING, BatchRow, PartRow
@@ -27,6 +28,11 @@ class BatchLine(msgspec.Struct, frozen=True):
     def settled(self) -> int:
         """Parts that are done or failed."""
         return self.row.done + self.row.failed
+
+    @property
+    def cheap_hours(self) -> str:
+        """Those in which it asks; empty where the hour doesn't matter."""
+        return off_peak_hours(self.row)
 
     @property
     def running(self) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of energy before anybody measures it: tokens of own engines against those of others."""
+"""Tokens of own engines against those of others, by week; joules stand in ``energy_power``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from tokenworks.catalog.sellers import LOCAL
 from tokenworks.config.settings import EngineSettings
-from tokenworks.engines.manager import EngineState
+from tokenworks.engines.state import EngineState
 from tokenworks.ledger.cubes import CUBES
 from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
@@ -66,18 +66,18 @@ class Engine(msgspec.Struct, frozen=True):
     name: str
     settings: EngineSettings
     state: EngineState | None  # None: not known in this process
-    file_bytes: int | None  # of its model; None: the file is not there
+    file_bytes: int | None  # of its model; None: the file is not there, or not here to be
     use: Use
 
 
 def weekly(store: Store, now_us: int, weeks: int = WEEKS) -> list[Week]:
     """The last ``weeks`` weeks, this one too, the oldest first; those without a request as well."""
-    this = _week(now_us)
+    this = week_of(now_us)
     found = {
         number: Week(label(number), monday(number), Use(), Use())
         for number in range(this - weeks + 1, this + 1)
     }
-    for number, provider, *measures in store.cube("provider", ("week", "provider"), *_span(now_us, weeks)):
+    for number, provider, *measures in store.cube("provider", ("week", "provider"), *span(now_us, weeks)):
         if number in found:
             use = found[number].own if is_own(provider) else found[number].remote
             use.add(dict(zip(_MEASURES, measures, strict=True)))
@@ -87,7 +87,7 @@ def weekly(store: Store, now_us: int, weeks: int = WEEKS) -> list[Week]:
 def by_model(store: Store, now_us: int, weeks: int = WEEKS) -> dict[str, Use]:
     """What each model has done on own engines in the last ``weeks`` weeks, the most tokens first."""
     found: dict[str, Use] = {}
-    for model, provider, *measures in store.cube("provider", ("model", "provider"), *_span(now_us, weeks)):
+    for model, provider, *measures in store.cube("provider", ("model", "provider"), *span(now_us, weeks)):
         if is_own(provider):
             found.setdefault(model, Use()).add(dict(zip(_MEASURES, measures, strict=True)))
     return dict(sorted(found.items(), key=lambda each: (-each[1].tokens, each[0])))
@@ -109,7 +109,7 @@ def engines(
             name,
             each,
             known.get(name) or (None if states is None else EngineState(name)),
-            _size(home / each.path),
+            None if each.runs_elsewhere else _size(home / each.path),
             used.get(each.model, Use()),
         )
         for name, each in sorted(settings.items())
@@ -132,13 +132,14 @@ def label(week: int) -> str:
     return f"{year}-W{number:02d}"
 
 
-def _week(now_us: int) -> int:
+def week_of(now_us: int) -> int:
+    """The number of the week that this moment is in."""
     return (now_us // DAY_US + 3) // 7
 
 
-def _span(now_us: int, weeks: int) -> tuple[int, int]:
-    """From the first Monday up to the end of today, unix µs."""
-    first = datetime.combine(monday(_week(now_us) - weeks + 1), datetime.min.time(), UTC)
+def span(now_us: int, weeks: int) -> tuple[int, int]:
+    """From the first Monday of so many weeks up to the end of today, unix µs."""
+    first = datetime.combine(monday(week_of(now_us) - weeks + 1), datetime.min.time(), UTC)
     return int(first.timestamp()) * 1_000_000, (now_us // DAY_US + 1) * DAY_US
 
 

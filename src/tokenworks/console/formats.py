@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tokenworks.rankings import figures
 from tokenworks.schema import NANO_USD
 
 NONE = "–"
@@ -101,4 +102,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "seconds": seconds,
     "moment": moment,
     "iso": iso,
+    "energy": lambda kwh: NONE if kwh is None else figures.energy(kwh),
+    "carbon": lambda grams: NONE if grams is None else figures.carbon(grams),
+    "joules": lambda amount: NONE if amount is None else figures.joules(amount),
 }

@@ -189,5 +189,5 @@ def books_of(request: Request) -> Books:
     found: Books | None = getattr(state, "ranking_books", None)
     if found is None:
         site = site_of(request)
-        found = state.ranking_books = Books(site.store, now_us=site.now_us)
+        found = state.ranking_books = Books(site.store, now_us=site.now_us, home=site.settings.home)
     return found

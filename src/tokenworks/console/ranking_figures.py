@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from tokenworks.console.formats import NONE, number, seconds, tokens, usd
+from tokenworks.rankings.figures import carbon, energy, joules
 from tokenworks.rankings.table import Kind
 
+_PHYSICAL: Mapping[str, Callable[[float], str]] = {"energy": energy, "carbon": carbon, "joules": joules}
 _STEPS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -55,4 +59,6 @@ def text(kind: Kind, value: float | None) -> str:
         return usd(value)
     if kind == "share":
         return share(value)
+    if kind in _PHYSICAL:
+        return _PHYSICAL[kind](value)
     return seconds(value) if kind == "seconds" else tokens(value)

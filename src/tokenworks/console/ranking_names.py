@@ -7,7 +7,7 @@ from tokenworks.console.strings import Strings
 from tokenworks.rankings.table import OTHERS
 
 # Columns whose values are words of ours, each with the name of its strings.
-_WORDS = {"weights": "weights", "category": "task", "task": "task", "language": "language"}
+_WORDS = {"weights": "weights", "category": "task", "task": "task", "language": "language", "basis": "basis"}
 _UNNAMED = ("app", "user", "team", "key", "provider", "model", "finish", "code")
 UNKNOWN = "unknown"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tokenworks.console.ranking_names import Names
-from tokenworks.rankings.views import counts, money, outside, sessions, speed, sums
+from tokenworks.rankings.views import counts, energy, money, outside, sessions, speed, sums
 
 # Sentences of the views → strings. The views speak English, as the API does.
 SENTENCES: Mapping[str, str] = {
@@ -24,6 +24,8 @@ SENTENCES: Mapping[str, str] = {
     sessions.RUNNING_NOTE: "sessions_running",
     sessions.SAMPLE_NOTE: "sessions_sample",
     speed.NOTE: "speed",
+    energy.NOTE: "energy",
+    energy.UNPRICED_NOTE: "energy_unpriced",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tokenworks.energy import attribution
+from tokenworks.energy.attribution import Rates
 from tokenworks.ledger.record import Record
 from tokenworks.schema import Price, Usage
 from tokenworks.wire.costs import charged
@@ -42,3 +44,15 @@ def fill(record: Record, outcome: str, status: int, usage: Usage | None, price: 
     record.reasoning_tokens = usage.reasoning_tokens
     left = outcome == "client_gone"  # then nobody knows what the answer would have been
     record.cost_nano_usd = price.cost_nano_usd(usage) if left else charged(price, usage, record.finish_reason)
+
+
+def power(record: Record, rates: Rates) -> None:
+    """Put into a filled ``record`` the joules and grams that its tokens took, as far as ``rates`` know."""
+    record.energy_mj, record.carbon_ug, record.energy_basis = attribution.of(
+        rates,
+        record.provider,
+        record.model,
+        record.uncached_input_tokens + record.cache_write_tokens,
+        record.cache_read_tokens,
+        record.output_tokens,
+    )

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tokenworks.catalog.authors import Authors, author_of
+from tokenworks.energy import attribution
+from tokenworks.energy.attribution import Rates
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import Where
 from tokenworks.ledger.outside import OutsideSource
@@ -40,8 +43,16 @@ class KeyName(NamedTuple):
 class Books:
     """Reads for every view; one for a process. Any thread may use it."""
 
-    def __init__(self, store: Store, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        home: Path | None = None,
+    ) -> None:
+        """``home``: of the server, which tells there what power costs."""
         self.store = store
+        self._home = home
         self.now_us = now_us
         self._authors = Authors.load()
         self._makers: dict[str, Maker] = {}
@@ -100,6 +111,11 @@ class Books:
                 author, authors.title(author), authors.country(author), authors.weights(model)
             )
         return found
+
+    @property
+    def rates(self) -> Rates | None:
+        """What the server's meter told last of power; None where none ever ran here."""
+        return None if self._home is None else attribution.read(attribution.path(self._home))
 
     def country_title(self, country: str) -> str:
         """What a country is called in English; "Unknown" for none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 _STEPS = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
@@ -51,6 +52,33 @@ def move(places: int | None) -> str:
     if places is None:
         return "new"
     return "=" if places == 0 else f"{'▲' if places > 0 else '▼'}{abs(places)}"
+
+
+def energy(kwh: float | None) -> str:
+    """Kilowatt-hours in a unit that leaves three digits: 12.3 kWh, 4.56 Wh, 0.87 mWh."""
+    return _scaled(kwh, ((1e3, "MWh"), (1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh")))
+
+
+def carbon(grams: float | None) -> str:
+    """Grams likewise: 1.2 t, 3.45 kg, 120 g, 5.1 mg."""
+    return _scaled(grams, ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg")))
+
+
+def joules(amount: float | None) -> str:
+    """Joules likewise: 1.2 kJ, 3.45 J, 120 mJ."""
+    return _scaled(amount, ((1e3, "kJ"), (1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ")))
+
+
+def _scaled(value: float | None, units: Sequence[tuple[float, str]]) -> str:
+    if value is None:
+        return ""
+    for step, unit in units:
+        if abs(value) >= step * 0.9995 or step == units[-1][0]:
+            part = value / step
+            digits = 2 if abs(part) < 9.995 else 1 if abs(part) < 99.95 else 0
+            text = f"{part:,.{digits}f}"
+            return f"{text.rstrip('0').rstrip('.') if digits else text}{_SPACE}{unit}"
+    raise AssertionError
 
 
 def word(number: int) -> str:

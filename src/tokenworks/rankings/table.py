@@ -19,6 +19,9 @@ Kind = Literal[
     "rank_change",
     "seconds",
     "rate",
+    "energy",
+    "carbon",
+    "joules",
 ]
 Named = tuple[str, Kind]
 MOVES: tuple[Named, ...] = (("share", "share"), ("change", "change"), ("rank_change", "rank_change"))
@@ -29,7 +32,7 @@ Row = dict[str, Any]
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column. Shares and changes are fractions; "rate" is tokens a second."""
+    """One column. Shares and changes are fractions; "rate" is tokens/s, "energy" kWh, "carbon" grams."""
 
     name: str
     kind: Kind

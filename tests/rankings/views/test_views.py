@@ -18,8 +18,9 @@ MakeBooks = Callable[..., Books]
 NAMES = [
     *("model", "author", "country", "provider", "weights", "app", "key", "team", "user", "category"),
     *("language", "code", "context", "tools", "finish", "session", "spend", "savings", "speed"),
+    "energy",
 ]
-ADMINS = {"key", "team", "user", "session", "spend", "savings", "speed"}
+ADMINS = {"key", "team", "user", "session", "spend", "savings", "speed", "energy"}
 
 
 def total_of(record: Record) -> int:

@@ -8,15 +8,17 @@ from tokenworks.errors import BadRequest
 from tokenworks.rankings.books import Books
 from tokenworks.rankings.periods import Period
 from tokenworks.rankings.table import Table
-from tokenworks.rankings.views import counts, money, sessions, speed, traffic
+from tokenworks.rankings.views import counts, energy, money, sessions, speed, traffic
 from tokenworks.rankings.views.view import Asked, View
 
 _ORDER = (
     *("model", "author", "country", "provider", "weights", "app", "key", "team", "user", "category"),
     *("language", "code", "context", "tools", "finish", "session", "spend", "savings", "speed"),
+    "energy",
 )
 _ALL = {
-    view.name: view for view in (*traffic.VIEWS, *counts.VIEWS, *sessions.VIEWS, *money.VIEWS, *speed.VIEWS)
+    view.name: view
+    for view in (*traffic.VIEWS, *counts.VIEWS, *sessions.VIEWS, *money.VIEWS, *speed.VIEWS, *energy.VIEWS)
 }
 VIEWS: Mapping[str, View] = {name: _ALL[name] for name in _ORDER}
 
