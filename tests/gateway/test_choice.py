@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,12 @@ import pytest
 from doorway import Door, provider
 from serving import chat
 
-from tokenworks.config.settings import EngineSettings, ProviderModelSettings, ProviderSettings
+from tokenworks.config.settings import (
+    EngineSettings,
+    ProviderModelSettings,
+    ProviderSettings,
+    RoutingSettings,
+)
 from tokenworks.engines.manager import EngineState
 from tokenworks.gateway.caller import Caller
 from tokenworks.gateway.way import CHAT, WAYS
@@ -791,3 +797,66 @@ async def test_what_a_plan_says(door: Make) -> None:
     assert plan(include_reasoning=False).exclude_reasoning
     assert not plan(reasoning={"exclude": False}, include_reasoning=True).exclude_reasoning
     assert plan(messages="no list").session, "whatever it is, it is the same next time"
+
+
+# --- several engines of one model ---------------------------------------------------------------
+
+
+LONG = "a long text of which much is cached " * 100
+
+
+def engines(tmp_path: Path) -> dict[str, EngineSettings]:
+    return {
+        name: EngineSettings(model="local/tiny", path=str(tmp_path / "tiny.gguf"), aliases=("tiny",))
+        for name in ("one", "two")
+    }
+
+
+async def talk(one: Door, number: int, turn: int = 0) -> httpx.Response:
+    turns = [{"role": "user", "content": f"{number} {LONG}"}]
+    for _ in range(turn):
+        turns += [{"role": "assistant", "content": "Well."}, {"role": "user", "content": "Go on."}]
+    return await one.client.post("/v1/chat/completions", json={"model": "tiny", "messages": turns})
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+async def test_replicas_are_told_apart_by_how_prompts_begin(door: Make, tmp_path: Path, prefix: bool) -> None:
+    async with ScriptedProvider() as first, ScriptedProvider() as second:
+        routing = RoutingSettings(prefix=prefix, affinity_s=0)
+        one = await door({}, engines=engines(tmp_path), routing=routing)
+        for name, upstream in (("one", first), ("two", second)):
+            one.engines.update(EngineState(name, "ready", port=upstream.port, api_key="k"))
+        homes: list[list[bool]] = []
+        for number in range(12):
+            homes.append([])
+            for turn in range(4):
+                before = len(first.requests)
+                assert (await talk(one, number, turn)).status_code == 200
+                homes[-1].append(len(first.requests) > before)
+        assert len(first.requests) + len(second.requests) == 48
+        assert first.requests and second.requests
+        assert all(len(set(each)) == 1 for each in homes) is prefix
+        settled(one, 48)
+        if prefix:
+            replicas = one.gateway.chooser.replicas
+            loads = [replicas.of(each) for each in one.catalog.find("tiny")]
+            assert [each.under_way for each in loads] == [0, 0]
+            done = [each.work(one.gateway.loop.time())[1] for each in loads]
+            assert done == pytest.approx([len(first.requests), len(second.requests)], rel=0.01)
+        else:
+            assert one.gateway.chooser.replicas is None
+
+
+async def test_an_engine_that_fails_gives_its_prompts_to_the_other(door: Make, tmp_path: Path) -> None:
+    broken = Script(reply=(Reply(fault=Fault(kind="status", status=500)),))
+    async with ScriptedProvider(broken) as bad, ScriptedProvider() as good:
+        one = await door({}, engines=engines(tmp_path), routing=RoutingSettings(affinity_s=0))
+        for name, upstream in (("one", bad), ("two", good)):
+            one.engines.update(EngineState(name, "ready", port=upstream.port, api_key="k"))
+        for number in range(20):
+            assert (await talk(one, number)).status_code == 200
+        assert len(good.requests) == 20
+        assert 2 <= len(bad.requests) <= 6, "what fails is left alone"
+        replicas = one.gateway.chooser.replicas
+        assert [replicas.of(each).under_way for each in one.catalog.find("tiny")] == [0, 0]
+        settled(one, 20)

@@ -13,7 +13,7 @@ from doorway import Door, provider
 from openai import APIError, AsyncOpenAI
 from serving import chat
 
-from tokenworks.config.settings import UpstreamSettings
+from tokenworks.config.settings import EngineSettings, UpstreamSettings
 from tokenworks.engines.manager import EngineState
 from tokenworks.providers.scripted import Fault, Reply, Script, ScriptedProvider, Tokens, When
 
@@ -290,6 +290,30 @@ async def test_engine_is_asked_to_start_and_waited_for(door: Make, engine_settin
         answer = await failing
         assert answer.status_code == 503
         assert "model file missing" in answer.json()["error"]["message"]
+        assert [r.outcome for r in one.records()] == ["ok", "upstream_error", "upstream_error"]
+
+
+async def test_a_server_of_ones_own_is_asked_where_it_is_and_not_while_it_is_away(door: Make) -> None:
+    async with ScriptedProvider() as upstream:
+        url = f"http://127.0.0.1:{upstream.port}"
+        settings = EngineSettings("acme/big", runtime="openai_server", url=url, served_as="Big-FP8")
+        one = await door({}, engines={"big": settings})
+        one.engines.update(EngineState("big", "ready", api_key="k", url=url, served_as="Big-FP8"))
+        asked = {**chat(), "model": "acme/big"}
+        answer = await one.post(asked)
+        assert answer.status_code == 200 and answer.json()["provider"] == "local"
+        assert upstream.requests[0].headers["authorization"] == "Bearer k"
+        assert upstream.requests[0].body["model"] == "Big-FP8"
+        one.engines.update(EngineState("big", "unreachable", url=url, reason="refuses connections"))
+        answer = await one.post(asked)
+        assert answer.status_code == 503 and not one.asked, "nobody here could start it"
+        assert answer.json()["error"]["message"] == "engine big is not there: refuses connections"
+        assert len(upstream.requests) == 1
+        one.engines.update(EngineState("big", "ready", api_key="k", url=url, served_as="Big-FP8"))
+        await upstream.stop()
+        answer = await one.post(asked)
+        assert answer.status_code == 502
+        assert "being restarted" not in answer.text, "nobody here restarts it"
         assert [r.outcome for r in one.records()] == ["ok", "upstream_error", "upstream_error"]
 
 

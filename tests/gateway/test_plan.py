@@ -20,6 +20,8 @@ from tokenworks.gateway.plan import Plan
 from tokenworks.plans.keys import Key
 from tokenworks.providers.keyring import Keyring
 from tokenworks.providers.scripted import Fault, Reply, Script, ScriptedProvider, When
+from tokenworks.routing.replicas import Replicas
+from tokenworks.schema import Endpoint, Price
 
 Make = Callable[..., Any]
 KEYS = (ProviderKey("main", "sk-main"), ProviderKey("spare", "sk-spare"))
@@ -35,6 +37,26 @@ def settled(one: Door, n: int = 1) -> list[Any]:
     assert len(records) == n
     assert one.inflight.count() == 0
     return records
+
+
+# --- where its load counts -------------------------------------------------------------------------
+
+
+def test_it_is_under_way_in_one_place_at_a_time() -> None:
+    one, replicas = plan(), Replicas()
+    first, second = (Endpoint("a/m", "local", name, Price("local", 0.0, 0.0), 1000) for name in "ab")
+    one.asks(first, 1.0)
+    one.leaves(100, 1.0)
+    assert one.asked_at is None, "nobody counts where no endpoint equals another"
+    one.replicas = replicas
+    one.asks(first, 1.0)
+    assert (replicas.of(first).under_way, replicas.of(second).under_way) == (1, 0)
+    one.asks(second, 2.0)
+    assert (replicas.of(first).under_way, replicas.of(second).under_way) == (0, 1)
+    one.leaves(100, 3.0)
+    one.leaves(100, 3.0)
+    assert (replicas.of(first).under_way, replicas.of(second).under_way) == (0, 0)
+    assert (replicas.of(first).work(3.0), replicas.of(second).work(3.0)) == ((0.0, 0.0), (100.0, 1.0))
 
 
 # --- keys -----------------------------------------------------------------------------------------

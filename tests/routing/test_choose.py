@@ -17,8 +17,10 @@ from tokenworks.routing.affinity import Kept
 from tokenworks.routing.choose import POLICIES, Choice, choose
 from tokenworks.routing.eligible import eligible
 from tokenworks.routing.health import Health
+from tokenworks.routing.leading import Lead
 from tokenworks.routing.need import Need
 from tokenworks.routing.place import place_of
+from tokenworks.routing.replicas import Replicas
 from tokenworks.routing.wishes import NONE, Cutoffs, MaxPrice, Wishes
 from tokenworks.schema import Endpoint, Price, Provider
 
@@ -336,3 +338,66 @@ def test_the_choice_is_a_permutation_of_what_may_serve(
     assert sorted(map(id, found)) == sorted(map(id, allowed))
     lying = [each for each in found if (vitals := health.find(each)) is not None and vitals.down(1000.0)]
     assert list(map(id, found[len(found) - len(lying) :])) == list(map(id, lying))
+
+
+# --- equals -------------------------------------------------------------------------------------
+
+
+def engines(endpoint: Make, count: int = 4) -> list[Endpoint]:
+    return [endpoint("local", 0.0, upstream_id=f"e{number}", engine=f"e{number}") for number in range(count)]
+
+
+def long(number: int) -> Lead:
+    return Lead(b"", b"%07d " % number * 200)
+
+
+def test_equals_go_by_how_the_prompt_begins(endpoint: Make, need: Ask, health: Health) -> None:
+    own, paid, replicas = engines(endpoint), endpoint("paid", 1.0), Replicas()
+    for policy in ("balanced", "price"):
+        homes = set()
+        for number in range(20):
+            seen = set()
+            for seed in range(5):  # of the draw
+                asked = need(seed=seed, lead=long(number))
+                made = choose(
+                    [[*own, paid]], Wishes(sort=policy), asked, PROVIDERS, health, replicas=replicas
+                )
+                assert made.equals and made.endpoints[-1] is paid
+                seen.add(made.endpoints[0].upstream_id)
+            assert len(seen) == 1
+            homes |= seen
+        assert len(homes) == 4
+
+
+def test_other_orders_are_left_alone(endpoint: Make, need: Ask, health: Health) -> None:
+    own, replicas = engines(endpoint, 3), Replicas()
+    for wishes in (
+        Wishes(sort="throughput"),
+        Wishes(sort="latency"),
+        Wishes(sort="exacto"),
+        Wishes(order=("local",)),
+    ):
+        for number in range(10):
+            made = choose([own], wishes, need(lead=long(number)), PROVIDERS, health, replicas=replicas)
+            assert not made.equals
+            assert [each.upstream_id for each in made.endpoints] == ["e0", "e1", "e2"]
+    one = choose([own[:1]], NONE, need(lead=long(1)), PROVIDERS, health, replicas=replicas)
+    assert (one.strategy, one.equals) == ("single", False)
+
+
+def test_what_may_fall_short_or_is_down_comes_behind_its_equals(
+    endpoint: Make, need: Ask, health: Health
+) -> None:
+    own, replicas = engines(endpoint), Replicas()
+    first = choose([own], NONE, need(lead=long(1)), PROVIDERS, health, replicas=replicas).endpoints[0]
+    small = [
+        endpoint("local", 0.0, upstream_id=each.upstream_id, engine=each.engine, context_length=900)
+        if each is first
+        else each
+        for each in own
+    ]
+    made = choose([small], NONE, need(lead=long(1)), PROVIDERS, health, replicas=replicas)
+    assert made.endpoints[-1].upstream_id == first.upstream_id
+    down(health, first)
+    made = choose([own], NONE, need(lead=long(1)), PROVIDERS, health, replicas=replicas)
+    assert made.endpoints[-1] is first

@@ -275,3 +275,14 @@ def test_the_silent_are_forgotten_when_there_are_too_many(endpoint: Callable[...
     assert len(kept) < 8
     assert kept[-4:] == [96, 97, 98, 99]
     assert health.of(busy).uptime(99.0, 300.0) == 100.0
+
+
+def test_the_share_of_input_that_came_from_the_cache_counts_tokens(vitals: Vitals) -> None:
+    assert vitals.hit_share is None
+    vitals.read(1000, 0, 1.0)
+    assert vitals.hit_share == 0.0
+    vitals.read(9000, 9000, 2.0)
+    assert vitals.hit_share == pytest.approx(0.9), "long prompts count for more"
+    for second in range(60):
+        vitals.read(1000, 0, 3.0 + second)
+    assert vitals.hit_share < 0.02, "older ones fade"

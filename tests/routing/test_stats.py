@@ -70,3 +70,38 @@ def test_nothing_known_and_nothing_charged_are_two_things(endpoint: Make, need: 
     stats = Stats(need(), [unknown, free], health)
     assert (stats.cost(unknown), stats.cost(free)) == (math.inf, 0.0)
     assert (stats.vitals(unknown), stats.sticky(free)) == (None, False)
+
+
+def test_a_new_session_finds_in_the_cache_what_others_found_there(
+    endpoint: Make, need: Ask, health: Health
+) -> None:
+    """The effective price of input: h x cached + (1 - h) x fresh."""
+    warm, cold, new = (endpoint(name, price=Price(name, 1.0, 0.0, 0.1)) for name in ("warm", "cold", "new"))
+    plain = endpoint("plain", 1.0)
+    asked = need(input_tokens=10_000, max_output_tokens=0)
+    several = [warm, cold, new, plain]
+    for one, cached in ((warm, 8000), (cold, 0), (plain, 5000)):
+        health.of(one).read(10_000, cached, 999.0)
+    stats = Stats(asked, several, health)
+    assert stats.cost(warm) == pytest.approx(0.01 * (0.8 * 0.1 + 0.2))
+    assert stats.cost(cold) == pytest.approx(0.01)
+    others = (0.8 + 0.0 + 0.5) / 3  # not measured there, so as elsewhere
+    assert stats.cost(new) == pytest.approx(0.01 * (others * 0.1 + 1 - others), rel=1e-3)
+    assert stats.cost(plain) == pytest.approx(0.01), "its cache saves nothing"
+    kept = Stats(asked, several, health, Kept(place_of(cold), 9000, 0.0))
+    assert kept.cost(cold) == pytest.approx(0.01 * (0.9 * 0.1 + 0.1))
+    assert kept.cost(warm) == pytest.approx(0.01), "this session's prompt is not there"
+
+
+def test_the_cheaper_list_price_may_be_the_dearer_one(endpoint: Make, need: Ask, health: Health) -> None:
+    listed = endpoint("listed", price=Price("listed", 0.9, 0.0, 0.9))
+    cached = endpoint("cached", price=Price("cached", 1.0, 0.0, 0.1))
+    asked = need(input_tokens=1000, max_output_tokens=0)
+
+    def cheapest() -> str:
+        stats = Stats(asked, [listed, cached], health)
+        return min((listed, cached), key=stats.cost).provider
+
+    assert cheapest() == "listed"
+    health.of(cached).read(1000, 500, 999.0)
+    assert cheapest() == "cached"

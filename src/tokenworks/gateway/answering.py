@@ -92,8 +92,9 @@ class Answering(Attempts):
         if self.gone:
             self._stop_listening()
             return
-        endpoint = self.endpoint
-        self._answer_failed(failure.of_transport(endpoint.provider, kind, detail, endpoint.engine))
+        endpoint, target = self.endpoint, self.target
+        engine = endpoint.engine if target is not None and target.restarts else None
+        self._answer_failed(failure.of_transport(endpoint.provider, kind, detail, engine))
 
     def _unusable(self, detail: str) -> None:
         """What the provider sends is no answer: no more of it is wanted."""

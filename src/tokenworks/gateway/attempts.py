@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tokenworks.engines.manager import EngineState
+from tokenworks.engines.state import EngineState
 from tokenworks.errors import TokenworksError, Unavailable
 from tokenworks.gateway import failure, hedge
 from tokenworks.gateway.failure import Failure
@@ -105,6 +105,9 @@ class Attempts(msgspec.Struct, eq=False):
         record.model = endpoint.model
         record.provider = endpoint.provider
         record.price_id = endpoint.price.id
+        plan = self.plan
+        if plan is not None and plan.replicas is not None:
+            plan.asks(endpoint, self.gateway.loop.time())
         if endpoint.engine is None:
             try:
                 target = self.gateway.targets.of(endpoint, self.way.wire)
@@ -147,7 +150,8 @@ class Attempts(msgspec.Struct, eq=False):
         if self.slot < 0:
             return  # the caller has left, or the server stops
         if state.state != "ready":
-            error = Unavailable(f"engine {state.name} can't start: {state.reason}", provider_name="local")
+            what = "is not there" if state.state == "unreachable" else "can't start"
+            error = Unavailable(f"engine {state.name} {what}: {state.reason}", provider_name="local")
             self.failed(Failure(f"{self.endpoint.provider}:engine", error))
             return
         self.call(self.gateway.engine_target(self.endpoint, state, self.way.wire))
@@ -162,6 +166,7 @@ class Attempts(msgspec.Struct, eq=False):
         self.parts, self.size = other.error or None, other.size
         if self.plan is not None:
             self.plan.tried_keys = {other.key} if other.key else set()
+            self.plan.asks(endpoint, self.gateway.loop.time())
         record = self.record
         record.model, record.provider, record.price_id = endpoint.model, endpoint.provider, endpoint.price.id
 

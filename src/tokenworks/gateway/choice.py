@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tokenworks.catalog.load import Catalog
 from tokenworks.catalog.prices import is_free
@@ -23,7 +24,9 @@ from tokenworks.routing import variant, wishes
 from tokenworks.routing.affinity import Affinity
 from tokenworks.routing.choose import choose
 from tokenworks.routing.health import Health
+from tokenworks.routing.leading import leading
 from tokenworks.routing.need import Need
+from tokenworks.routing.replicas import Replicas
 from tokenworks.schema import Endpoint
 from tokenworks.wire import pairs
 from tokenworks.wire.openai_chat.adapting import excludes_reasoning
@@ -73,6 +76,7 @@ class Chooser:
         self.settings = settings
         self.presets = presets
         self.now = now
+        self.replicas = Replicas() if settings.prefix else None
         self.draw = random.Random().random  # noqa: S311 - shares of load, no secret
 
     def with_preset(self, asked: Asked, way: Way) -> Asked:
@@ -118,8 +122,14 @@ class Chooser:
         now = self.now()
         kept = self.affinity.of(key, now) if key is not None else None
         need = need_of(asked, record, now, self.draw)
-        chosen = choose(groups, wish, need, self.catalog.providers, self.health, kept, self.settings)
+        replicas = self.replicas if way.wire not in _CACHELESS else None
+        if replicas is not None and any([len(group) > 1 for group in groups]):
+            need = replace(need, lead=leading(fields), session=session)
+        chosen = choose(
+            groups, wish, need, self.catalog.providers, self.health, kept, self.settings, replicas
+        )
         plan = Plan(caller, chosen.endpoints, chosen.strategy)
+        plan.replicas = replicas if chosen.equals else None
         plan.excluded = chosen.excluded
         plan.models = len(names)
         plan.strict = bool(wish.require_parameters)

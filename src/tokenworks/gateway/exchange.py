@@ -124,11 +124,17 @@ class Exchange(Answering):
         if self.stream is not None:
             record.tool_calls = self.stream.tool_calls
         settling.fill(record, outcome, status, usage, self.endpoint.price)
+        rates = self.gateway.rates
+        if rates is not None and usage is not None:
+            settling.power(record, rates)
         plan = self.plan
         if plan is not None and plan.course is not None:
             plan.course.settling(record, outcome, usage)
         if self.hold is not None:
             self.hold.settle(record, usage)
+        if plan is not None and plan.asked_at is not None:
+            computed = record.uncached_input_tokens + record.cache_write_tokens + record.output_tokens
+            plan.leaves(computed, self.gateway.loop.time())
         elapsed = time.perf_counter_ns() - self.started
         record.latency_us = elapsed // 1000
         target = self.target

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
+from tokenworks.energy.attribution import Rates
 from tokenworks.engines.link import EngineLink
-from tokenworks.engines.manager import EngineState
+from tokenworks.engines.state import EngineState
 from tokenworks.errors import TokenworksError, Unauthorized, Unavailable
 from tokenworks.gateway import counting
 from tokenworks.gateway.admission import Admission, Hold, UsedUp, Wait
@@ -113,6 +114,7 @@ class Gateway:
         self.auto: Auto | None = None  # chooses models for "auto"; given by the worker
         self.rewrites = False  # it looks at requests for named models too
         self.labelling = Labelling(settings.rankings.samples_per_s)
+        self.rates: Rates | None = None  # joules of a token; read again and again by the worker
         self.traces = bool(settings.observability.otlp_endpoint)  # records take the caller's trace with them
         self.captures: Captures | None = None  # keeps prompts and answers of those who allow it
         self.shadows: set[Shadow] = set()  # answers under way that nobody waits for
@@ -461,6 +463,8 @@ class Gateway:
 
     def engine_target(self, endpoint: Endpoint, state: EngineState, caller: str) -> Target:
         """Where a ready engine of our own answers what came on the wire ``caller``."""
+        if state.url:
+            return self.targets.server(endpoint, caller, state.url, state.api_key, state.served_as)
         return self.targets.engine(endpoint, caller, state.port, state.api_key)
 
     def _identify(self, headers: dict[bytes, bytes]) -> Key:

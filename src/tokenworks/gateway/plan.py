@@ -16,6 +16,7 @@ from tokenworks.ledger.record import Record
 from tokenworks.providers.keyring import Keyring
 from tokenworks.providers.target import Target
 from tokenworks.routing.eligible import Excluded
+from tokenworks.routing.replicas import Replica, Replicas
 from tokenworks.schema import NANO_USD, Endpoint
 from tokenworks.wire.answer import Telling
 from tokenworks.wire.conversation import Maker
@@ -38,6 +39,7 @@ class Plan:
 
     __slots__ = (
         "affinity",
+        "asked_at",
         "asked_fields",
         "cache_key",
         "cache_ttl_s",
@@ -54,6 +56,7 @@ class Plan:
         "max_output_tokens",
         "models",
         "passed_on",
+        "replicas",
         "session",
         "strategy",
         "strict",
@@ -71,6 +74,8 @@ class Plan:
         self.exclude_reasoning = False
         self.session = ""
         self.affinity: AffinityKey | None = None
+        self.replicas: Replicas | None = None  # where its load counts; None where none equals another
+        self.asked_at: Replica | None = None  # where it is under way
         self.passed_on = caller.passed_on
         self.tells_routing = caller.tells_routing
         self.cache_key = b""
@@ -108,6 +113,19 @@ class Plan:
             return True
         self.tried_keys.clear()  # the next endpoint's provider may call its keys the same
         return False
+
+    def asks(self, endpoint: Endpoint, now: float) -> None:
+        """``endpoint`` is asked now, and no other any more."""
+        if self.replicas is not None:
+            self.leaves(0, now)
+            self.asked_at = self.replicas.of(endpoint)
+            self.asked_at.under_way += 1
+
+    def leaves(self, tokens: int, now: float) -> None:
+        """Nothing is under way any more. ``tokens`` were computed by the one that was asked last."""
+        if self.asked_at is not None:
+            self.asked_at.left(tokens, now)
+            self.asked_at = None
 
     # --- for the answer -----------------------------------------------------------------------
 
@@ -187,8 +205,12 @@ class Plan:
     def settled(self, exchange: Attempts) -> None:
         """The answer was good: the session stays where its prompt is cached now."""
         if self.affinity is not None:
-            record, gateway = exchange.record, exchange.gateway
+            record, gateway, target = exchange.record, exchange.gateway, exchange.target
             cached = record.cache_read_tokens + record.cache_write_tokens
+            if len(self.endpoints) > 1 and not record.estimated and target is not None:
+                read = record.cache_read_tokens
+                total = record.uncached_input_tokens + record.cache_write_tokens + read
+                target.vitals.read(total, read, gateway.loop.time())
             gateway.affinity.remember(
                 self.affinity,
                 exchange.endpoint,

@@ -8,11 +8,12 @@ import msgspec
 
 from tokenworks.config.settings import RoutingSettings
 from tokenworks.errors import BadRequest
-from tokenworks.routing import balanced, exacto, latency, price, throughput
+from tokenworks.routing import balanced, exacto, latency, prefix, price, throughput
 from tokenworks.routing.affinity import Kept
 from tokenworks.routing.eligible import Excluded, eligible, names, refusal, unsupported
 from tokenworks.routing.health import Health, Vitals
 from tokenworks.routing.need import Need
+from tokenworks.routing.replicas import Replicas
 from tokenworks.routing.spread import Percentiles
 from tokenworks.routing.stats import Stats
 from tokenworks.routing.wishes import NONE, Cutoffs, Wishes
@@ -27,6 +28,8 @@ POLICIES: dict[str, Rank] = {
     "latency": latency.rank,
     "exacto": exacto.rank,
 }
+# In their order endpoints of equal price are equals, which may change places for the sake of caches.
+EVEN = frozenset(("balanced", "price"))
 # Without these an answer is not what was asked for; without others it is only less well steered.
 ESSENTIAL = frozenset(("tools", "tool_choice", "response_format", "structured_outputs"))
 
@@ -37,6 +40,7 @@ class Choice(msgspec.Struct, frozen=True):
     endpoints: Sequence[Endpoint]
     strategy: str  # a policy's name, or "order", "sticky", "single"
     excluded: Sequence[Excluded] = ()
+    equals: bool = False  # some of them stand where the prompt's beginning has put them
 
 
 def choose(
@@ -47,11 +51,13 @@ def choose(
     health: Health,
     kept: Kept | None = None,
     settings: RoutingSettings = RoutingSettings(),  # noqa: B008 - frozen
+    replicas: Replicas | None = None,
 ) -> Choice:
     """Order the endpoints of one or more models; ``groups`` holds those of each, the wished one first.
 
     ``kept`` is where the session was served last. An endpoint that is down is never dropped, only put
-    behind all others. Raises BadRequest, naming every endpoint and what keeps it out, when none is left.
+    behind all others. With ``replicas``, their loads, endpoints that equal each other are told apart by
+    prompts. Raises BadRequest, naming every endpoint and what keeps it out, when none is left.
     """
     if wishes is NONE and len(groups) == 1 and len(groups[0]) == 1:
         return Choice(groups[0], "single")
@@ -66,9 +72,13 @@ def choose(
     strategy: str = wishes.sort or ("price" if wishes.order else settings.policy)
     policy = POLICIES[strategy]
     ranked = []
+    equals = False
     for each in lists:
         if len(each) > 1:
             each = policy(need, each, stats)
+            if replicas is not None and strategy in EVEN and not wishes.order:
+                each, some = prefix.rank(need, each, stats, replicas)
+                equals = equals or some
             each.sort(key=lambda endpoint: _doubtful(endpoint, need))
             if wishes.order:
                 each.sort(key=lambda endpoint: _turn(endpoint, wishes.order, providers))
@@ -81,7 +91,7 @@ def choose(
             strategy = "sticky"
         if not wishes.allow_fallbacks:
             del ranked[1:]
-    return Choice(ranked, strategy, excluded)
+    return Choice(ranked, strategy, excluded, equals)
 
 
 def _candidates(

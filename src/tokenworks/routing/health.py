@@ -87,9 +87,11 @@ class Vitals:
 
     __slots__ = (
         "_amiss",
+        "_cached_input",
         "_day",
         "_half_hour",
         "_heard_at",
+        "_input",
         "_minute",
         "_output_tokens",
         "_refused",
@@ -108,6 +110,8 @@ class Vitals:
         self.ttft_s = Mean()
         self._tokens_per_s = Mean()
         self._output_tokens = Mean()
+        self._input = Mean()  # tokens, of requests whose share of cached ones is known
+        self._cached_input = Mean()
         self.latency = Spread(0.001)
         self._throughput = Spread(0.1)
         self._minute = Window(5.0, 12)
@@ -158,6 +162,11 @@ class Vitals:
         elif len(uncounted) >= MOST_UNCOUNTED:
             self._count_good()
 
+    def read(self, input_tokens: int, cached_tokens: int, now: float) -> None:
+        """Of the input of a good answer so many tokens came from the endpoint's cache, as it says itself."""
+        self._input.add(input_tokens, now)
+        self._cached_input.add(cached_tokens, now)
+
     def failed(self, kind: Kind, now: float, retry_after_s: float | None = None) -> None:
         """An attempt came to nothing. ``retry_after_s`` is what the endpoint said, if anything.
 
@@ -189,6 +198,12 @@ class Vitals:
         self.breaker.released()
 
     # --- what policies ask --------------------------------------------------------------------
+
+    @property
+    def hit_share(self) -> float | None:
+        """Share of the input of late that came from its cache; None before anything was read there."""
+        total = self._input.value
+        return (self._cached_input.value or 0.0) / total if total else None
 
     @property
     def heard_at(self) -> float:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from tokenworks.routing.leading import NO_LEAD, Lead
+
 _NONE: frozenset[str] = frozenset()
 
 
@@ -17,4 +19,6 @@ class Need(msgspec.Struct, frozen=True):
     draw: Callable[[], float]  # uniform in [0, 1), anew with each call
     max_output_tokens: int | None = None
     parameters: frozenset[str] = _NONE  # names of the request's fields; those that are none don't matter
+    lead: Lead = NO_LEAD  # how the prompt begins; told only where several endpoints may serve it
+    session: str = ""  # what names its conversation; empty where nothing tells
     modalities: frozenset[str] = _NONE  # of the input, besides text: "image", "file", "audio", "video"
