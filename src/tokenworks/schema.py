@@ -113,6 +113,47 @@ class Model(msgspec.Struct, frozen=True):
                 raise ValueError(f"{self.id}: parameter counts are positive billions")
 
 
+class BatchApi(msgspec.Struct, frozen=True):
+    """What a provider takes many requests at once by, to answer them later for less."""
+
+    way: str  # "files" | "messages": see ``providers/bulk``
+    wire: str  # that its requests are written on
+    discount: float  # of every price: 0.5 is half
+    source: str
+    checked: str
+    window_h: int = 24  # within which it answers, or charges nothing
+    most_requests: int = 10_000  # in one hand-in
+    most_mib: int = 100
+
+    def price(self, price: Price) -> Price:
+        """``price`` less the discount; no fee for each request is taken off."""
+        share = 1 - self.discount
+
+        def less(mtok: float | None) -> float | None:
+            return None if mtok is None else mtok * share
+
+        return msgspec.structs.replace(
+            price,
+            id=f"{price.id}+batch",
+            input_mtok=price.input_mtok * share,
+            output_mtok=price.output_mtok * share,
+            cache_read_mtok=less(price.cache_read_mtok),
+            cache_write_mtok=less(price.cache_write_mtok),
+            tiers=tuple(
+                PriceTier(
+                    tier.above_input_tokens,
+                    tier.input_mtok * share,
+                    tier.output_mtok * share,
+                    less(tier.cache_read_mtok),
+                    less(tier.cache_write_mtok),
+                )
+                for tier in price.tiers
+            ),
+            source=self.source,
+            checked=self.checked,
+        )
+
+
 class Provider(msgspec.Struct, frozen=True):
     """Who serves models, and how to reach them. Never named by a caller, only by configuration.
 
@@ -135,6 +176,7 @@ class Provider(msgspec.Struct, frozen=True):
     more_wires: tuple[tuple[str, str], ...] = ()  # (wire, base URL)
     trains_on_prompts: bool | None = None  # None: not known, counts as yes where a caller forbids it
     zero_retention: bool = False  # keeps nothing of a request once it is answered
+    batch: BatchApi | None = None  # what is handed in there is kept until it is answered, whatever else it keeps
 
     @property
     def wires(self) -> frozenset[str]:

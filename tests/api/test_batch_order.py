@@ -9,11 +9,15 @@ from typing import Any
 import pytest
 
 from tokenworks.api import batch_order
+from tokenworks.api.batch_card import card
 from tokenworks.api.batch_order import place, read_order
 from tokenworks.batches import lanes
+from tokenworks.batches.hours import off_peak_hours
+from tokenworks.catalog.tariff import Tariff
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.batched import CHUNK
 from tokenworks.plans.keys import Key
+from tokenworks.schema import Price
 
 Called = Callable[..., Any]
 CHAT = "/v1/chat/completions"
@@ -46,13 +50,33 @@ def test_what_goes_with_no_file_of_requests(called: Called, name: str, value: An
 
 def test_times_and_money(called: Called) -> None:
     body = [{"custom_id": "a", "body": {"input": "x"}}]
-    given = order(
-        requests=body, model="m", endpoint="/v1/embeddings", not_before=9_000_000_000, before=1, max_cost=0.1
-    )
-    row = place(called().store, WHO, given)
-    assert (row.not_before_us, row.not_after_us) == (9_000_000_000_000_000, 1_000_000)
+    whole = {"requests": body, "model": "m", "endpoint": "/v1/embeddings", "max_cost": 0.1}
+    row = place(called().store, WHO, order(**whole, not_before=9_000_000_000))
+    assert (row.not_before_us, row.not_after_us) == (9_000_000_000_000_000, None)
     assert row.expires_us == row.not_before_us + 86_400_000_000  # its day begins when it may
+    row = place(called().store, WHO, order(**whole, before=9_000_000_000))
+    assert row.expires_us == row.not_after_us == 9_000_000_000_000_000
+    for before, wrong in ((1, "is over"), (8_000_000_000, "no later than its beginning")):
+        with pytest.raises(BadRequest, match=wrong):
+            place(called().store, WHO, order(**whole, not_before=9_000_000_000, before=before))
     assert (row.max_cost_nano_usd, row.model, row.actor) == (100_000_000, "m", "k_1")
+
+
+def test_cheap_hours_are_kept_with_it(called: Called) -> None:
+    class Catalog:
+        def tariff(self, name: str) -> Tariff | None:
+            price = Price(id="p", input_mtok=1, output_mtok=1)
+            return Tariff(name, ((60, 120),), price, price) if name == "owl" else None
+
+    body = [{"custom_id": "a", "body": {"input": "x"}}]
+    whole = {"requests": body, "endpoint": "/v1/embeddings", "off_peak": True}
+    row = place(called().store, WHO, order(**whole, model="owl"), Catalog())  # type: ignore[arg-type]
+    assert off_peak_hours(row) == "01:00-02:00 UTC" and card(row)["off_peak"] == "01:00-02:00 UTC"
+    assert json.loads(row.options)["inline"] == "true"
+    with pytest.raises(BadRequest, match="ox costs the same all day"):
+        place(called().store, WHO, order(**whole, model="ox"), Catalog())  # type: ignore[arg-type]
+    with pytest.raises(BadRequest, match="off_peak needs a model"):
+        place(called().store, WHO, order(**whole, model="owl"))
 
 
 def test_many_requests_of_the_body_are_kept_in_chunks(called: Called) -> None:

@@ -79,3 +79,5 @@ def test_what_may_be_done_now() -> None:
     assert allowed(batch_row(status="cancelled", total=2, done=1)) == ("retry",)
     assert allowed(batch_row(status="failed", kind="translate")) == ("retry",)
     assert allowed(batch_row(status="failed")) == ()
+    unwritten = batch_row(status="failed", kind="translate", total=2, done=2)
+    assert allowed(unwritten) == ("retry",), "all is answered, and its files could not be written"

@@ -15,6 +15,7 @@ from tokenworks.batches.estimate import (
 )
 from tokenworks.batches.rates import Chosen, Rates, Speed
 from tokenworks.batches.recipes.recipe import Part, Skipped, Split
+from tokenworks.catalog.tariff import Tariff
 from tokenworks.schema import Price
 
 SPEED = Speed(slow_ttft_s=2, fast_ttft_s=1, slow_rate=10, fast_rate=100, measured=True)
@@ -78,3 +79,13 @@ def test_the_card_is_rounded_to_what_it_is_worth() -> None:
     assert shown["low_usd"] == 0.00746  # 7 parts of 666 and 333 tokens, less a fifth
     assert shown["skipped"] == [{"file": "x.pdf", "reason": "no text"}]
     assert shown["strong_model"] is None and shown["speed_measured"] is True
+
+
+def test_both_prices_where_the_hour_matters() -> None:
+    low, high = Price(id="l", input_mtok=1, output_mtok=2), Price(id="h", input_mtok=2, output_mtok=4)
+    tariff = Tariff("me/cheap", ((990, 1470),), low, high)
+    found = estimate(split(100, 100), Chosen(CHEAP, CHEAP, None, tariff))
+    assert found.off_peak is not None and found.off_peak.hours == "16:30-00:30"
+    assert (found.off_peak.low_usd, found.off_peak.high_usd) == (pytest.approx(0.4), pytest.approx(0.8))
+    assert card(found)["off_peak"] == {"hours_utc": "16:30-00:30", "usd": 0.4, "peak_usd": 0.8}
+    assert card(estimate(split(1, 1), Chosen(CHEAP, CHEAP)))["off_peak"] is None

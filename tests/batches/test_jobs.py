@@ -7,6 +7,10 @@ import time
 import msgspec
 from batching import asked_for, batch_row, file_row, handed_in, lines_of, over, submitted, until
 
+from tokenworks.batches import standing
+from tokenworks.batches.control import act
+from tokenworks.batches.forecast import forecast
+from tokenworks.batches.hours import WAITS
 from tokenworks.batches.kept import kept
 from tokenworks.batches.outputs import outputs
 from tokenworks.batches.timing import Timing
@@ -173,10 +177,64 @@ def test_it_stops_at_the_cost_that_is_allowed(floor) -> None:
 
 def test_it_is_not_begun_before_its_hour(floor) -> None:
     batch = submitted(floor.store, 2, not_before_us=now_us() + 500_000)
-    hurried = submitted(floor.store, 2, not_before_us=now_us() + 10**10, not_after_us=now_us())
-    until(floor.store, hurried.id, over)
+    later = submitted(floor.store, 2, not_before_us=now_us() + 10**10)
+    waits = until(floor.store, batch.id, lambda row: row.note.startswith(WAITS))
+    assert "time that it was ordered for" in waits.note
     row = until(floor.store, batch.id, over)
     assert row.finished_us is not None and row.finished_us >= batch.not_before_us
+    assert (row.status, row.note) == ("completed", "")
+    act(floor.store, later.id, "cancel", actor="k_1")
+    assert until(floor.store, later.id, over).status == "cancelled", "it need not begin to be ended"
+
+
+def elsewhen() -> bytes:
+    """Cheap hours that begin in twelve."""
+    minute = (now_us() // 60_000_000 + 720) % 1440
+    return msgspec.json.encode({"off_peak": f"{minute}-{minute + 60} me/owl"})
+
+
+def test_it_waits_for_a_cheap_hour_unless_its_deadline_comes_first(floor) -> None:
+    waiting = submitted(floor.store, 2, "cheap {}", options=elsewhen())
+    urgent = submitted(floor.store, 2, options=elsewhen(), expires_us=now_us() + 60_000_000)
+    assert until(floor.store, urgent.id, over).status == "completed"
+    row = until(floor.store, waiting.id, lambda row: row.note.startswith(WAITS))
+    assert row.status == "in_progress" and "off-peak price of me/owl, from " in row.note
+    assert forecast(row, now_us()).left_s is None
+    assert not [r for r in floor.provider.requests if b"cheap" in r.raw]
+    act(floor.store, waiting.id, "cancel", actor="k_1")
+    assert until(floor.store, waiting.id, over).status == "cancelled"
+
+
+def test_when_the_cheap_hour_ends_it_stops_and_goes_on_with_the_next(floor, monkeypatch) -> None:
+    floor.provider.play(SLOW)
+    hour = {"opens_us": None}
+    monkeypatch.setattr(
+        standing,
+        "waits_until",
+        lambda row, *_: hour["opens_us"] if row.status == "in_progress" and row.waiting else None,
+    )
+    batch = submitted(floor.store, 60, options=elsewhen())
+    until(floor.store, batch.id, lambda row: row.done >= 10)
+    hour["opens_us"] = now_us() + 10**10
+    row = until(floor.store, batch.id, lambda row: row.note.startswith(WAITS))
+    assert row.status == "in_progress" and row.done < 60
+    until(floor.store, batch.id, lambda row: floor.worker.asking.under_way == 0)
+    asked = len(floor.provider.requests)
+    time.sleep(0.3)
+    assert len(floor.provider.requests) == asked == floor.store.batch(batch.id).done
+    hour["opens_us"] = None
+    row = until(floor.store, batch.id, over)
+    assert (row.status, row.done, row.note) == ("completed", 60, "") and row.run > 1
+    assert len(asked_for(floor.provider)) == 60, "nothing was asked twice"
+
+
+def test_past_its_deadline_what_is_done_is_delivered_and_the_rest_expires(floor) -> None:
+    floor.provider.play(SLOW)
+    batch = submitted(floor.store, 200, expires_us=now_us() + 700_000)
+    row = until(floor.store, batch.id, over)
+    assert row.status == "expired" and 0 < row.done < 200
+    assert len(lines_of(floor.store, row.output_file_id)) == row.done
+    assert len(lines_of(floor.store, row.error_file_id)) == 200 - row.done
 
 
 def test_a_recipe_splits_asks_checks_and_merges(floor) -> None:
@@ -184,7 +242,7 @@ def test_a_recipe_splits_asks_checks_and_merges(floor) -> None:
     batch = handed_in(floor.store, files, options=b'{"shout":"yes","stronger_model":"acme/strong"}')
     row = until(floor.store, batch.id, over)
     assert (row.status, row.total, row.done) == ("completed", 4, 4)
-    assert row.note == "1 of 3 files were left out"
+    assert row.note == "1 of 3 files were left out; empty.txt: empty"
     made = outputs(floor.store, row)
     assert [(each.name, each.note) for each in made] == [
         ("sub/a.json", "3 lines"),

@@ -34,3 +34,10 @@ def test_a_part_without_an_answer_says_why() -> None:
     assert result_of(failed) == Checked(None, ("not this",))
     assert result_of(row, "it expired") == Checked(None, ("it expired",))
     assert not result_of(row).ok
+
+
+def test_of_a_part_that_was_only_answered_badly_the_best_is_shown() -> None:
+    (row,) = part_rows("b", 1)
+    tries = (Checked({"v": 1}, ("a", "b")), Checked({"v": 2}, ("a",)), Checked(None, ("cut",)))
+    failed = msgspec.structs.replace(row, result=msgspec.json.encode(Outcome(None, tries, "no such model")))
+    assert result_of(failed) == Checked({"v": 2}, ("no such model", "a"))

@@ -8,6 +8,7 @@ from batching import asked_for, batch_row, handed_in, over, until
 from serving import chat
 
 from tokenworks.batches import lanes
+from tokenworks.batches.kept import outcome_of
 from tokenworks.batches.lanes import GROUPS, LEAST, group_size, request_of
 from tokenworks.batches.recipes.recipe import Ask
 from tokenworks.ledger.batched import PartRow
@@ -55,6 +56,18 @@ def test_what_one_model_gets_wrong_a_stronger_one_is_asked_for(floor) -> None:
     result = msgspec.json.decode(part.result)
     assert result["checked"]["problems"] == ["it is bad"] and len(result["tries"]) == 3
     assert part.output_tokens == row.output_tokens == 4 * 3, "every answer counts"
+
+
+def test_the_least_bad_try_is_kept(floor) -> None:
+    said = [Reply(when=When(nth=1), text=f"faults: {count}") for count in (3, 1, 2, 2)]  # one after the other
+    floor.provider.play(Script(reply=tuple(said)))
+    options = b'{"stronger_model":"acme/strong"}'
+    batch = handed_in(floor.store, {"a.txt": "one"}, options=options, model="acme/fast")
+    until(floor.store, batch.id, over)
+    (part,) = floor.store.parts(batch.id)
+    outcome = outcome_of(part)
+    assert outcome.checked is not None and outcome.checked.value["text"] == "faults: 1"
+    assert [len(each.problems) for each in outcome.tries] == [3, 2, 2] and part.tries == 4
 
 
 def test_for_auto_the_stronger_one_is_a_matter_of_quality(floor) -> None:

@@ -1,3 +1,4 @@
+import asyncio
 import time
 
 import msgspec
@@ -5,6 +6,7 @@ import pytest
 from batching import batch_row, part_rows
 from fresh_store import fresh_store
 
+from tokenworks.batches import standing as module
 from tokenworks.batches.patience import Patience
 from tokenworks.batches.standing import Standing
 
@@ -45,6 +47,43 @@ async def test_it_may_go_on_while_it_is_in_progress_in_time_and_the_worker_is_al
     late = batch_row(expires_us=time.time_ns() // 1000)
     with standing.watching(late):
         assert not standing.may_go(late.id)
+
+
+async def test_the_hour_counts_and_how_quickly_parts_are_settled(store, standing, monkeypatch) -> None:
+    seen: list[float | None] = []
+    monkeypatch.setattr(module, "waits_until", lambda row, now_us, part_s: seen.append(part_s))
+    row = batch_row()
+    store.add_batch(row)
+    store.add_parts(row.id, part_rows(row.id, 100))
+    row = store.batch(row.id)
+    with standing.watching(row):
+        assert standing.may_go(row.id) and seen.pop() is None
+        await asyncio.sleep(0.05)
+        done = [msgspec.structs.replace(part, status="done") for part in store.parts(row.id)[:50]]
+        store.settle_parts(row.id, done)
+        await standing.refresh()
+        assert standing.may_go(row.id)
+        measured = seen.pop()
+        assert measured is not None and 0.001 <= measured < 0.1
+    monkeypatch.setattr(module, "waits_until", lambda row, now_us, part_s: now_us + 1)
+    with standing.watching(row):
+        assert not standing.may_go(row.id)
+
+
+async def test_a_row_that_was_read_before_takes_nothing_back(store, standing) -> None:
+    before = batch_row(max_cost_nano_usd=100)
+    store.add_batch(before)
+    store.add_parts(before.id, part_rows(before.id, 1))
+    with standing.watching(before):
+        standing.spend(before.id, 100)
+        (part,) = store.parts(before.id)
+        store.settle_part(msgspec.structs.replace(part, status="done", cost_nano_usd=100))
+        standing.kept(before.id, 100)
+        await standing.refresh()
+        with standing.watching(before):  # a group that was slow to begin
+            assert await standing.over_cost(before.id)
+        with standing.watching(msgspec.structs.replace(before, run=2)):
+            assert standing.row(before.id).run == 2
 
 
 async def test_a_pause_is_known_at_once_and_told_once(store, standing) -> None:

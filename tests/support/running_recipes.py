@@ -12,7 +12,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tokenworks.batches.recipes.recipe import Ask, Checked, Memory, Output, Part, Recipe, Said, Split
+from tokenworks.batches.recipes.recipe import (
+    Ask,
+    Checked,
+    Memory,
+    Output,
+    Part,
+    Recipe,
+    Said,
+    Split,
+    least_bad,
+)
 
 TRIES = 4  # two of the model, two of the stronger one
 Model = Callable[[Ask], Said]
@@ -98,7 +108,7 @@ def _lane(
                 if checked.ok or len(wrong) >= tries:
                     break
                 yield
-            kept[part.id] = msgspec.json.encode(checked)
+            kept[part.id] = msgspec.json.encode(checked if checked.ok else least_bad(wrong))
         checked = msgspec.json.decode(kept[part.id], type=Checked)
         memory = written(recipe.learn(part, shared, memory, checked), dict[str, Any])
         yield

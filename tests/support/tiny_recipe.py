@@ -5,6 +5,7 @@ Each request says how many lines of its file were answered before it, so that a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,8 +39,10 @@ class Tiny:
         return Ask(({"role": "user", "content": said},), max_tokens=50)
 
     def check(self, part: Part, shared: Mapping[str, Any], memory: Memory, said: Said) -> Checked:
+        told = re.search(r"faults: (\d)", said.text)
         wrong = "bad" in part.data["line"] and said.text.endswith("try 0")
-        return Checked({"text": said.text, "model": said.model}, ("it is bad",) if wrong else ())
+        problems = ("it is bad",) * (int(told[1]) if told else wrong)
+        return Checked({"text": said.text, "model": said.model}, problems)
 
     def learn(self, part: Part, shared: Mapping[str, Any], memory: Memory, checked: Checked) -> Memory:
         return {"seen": memory.get("seen", 0) + 1}

@@ -122,7 +122,7 @@ def test_public_rankings_show_no_keys_and_no_money(house: House, program: Browse
             assert page.locator("nav >> text=Keys").count() == 0
         shoot(page, "rankings-public", WIDE)
         assert faults(page) == []
-        for view in ("key", "user", "spend", "session", "savings", "speed"):
+        for view in ("key", "user", "spend", "session", "savings", "speed", "energy"):
             page.goto(f"/console/rankings/{view}")
             text = page.locator("main").inner_text()
             assert not [word for word in ("$", "alice", "Total") if word in text]

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from tokenworks.api.answer import BOOLEAN, INTEGER, NUMBER, OBJECT, STRING, holding, maybe, usd
+from tokenworks.batches.hours import off_peak_hours
 from tokenworks.batches.lines import line_of
 from tokenworks.batches.outputs import outputs
 from tokenworks.errors import NotFound
@@ -58,6 +59,9 @@ BATCH = holding(
     recipe=maybe(STRING),
     max_cost=maybe(NUMBER),
     cost=NUMBER,
+    not_before=maybe(INTEGER),
+    before=maybe(INTEGER),
+    off_peak=maybe(STRING),
 )
 OUTPUT = holding(id=STRING, name=STRING, kind=STRING, bytes=INTEGER, note=STRING)
 FOUND = {
@@ -123,6 +127,9 @@ def card(row: BatchRow) -> dict[str, Any]:
         "max_cost": None if row.max_cost_nano_usd is None else usd(row.max_cost_nano_usd),
         "cost": usd(row.cost_nano_usd),
         "run": row.run,
+        "not_before": _seconds(row.not_before_us or None),
+        "before": _seconds(row.not_after_us),
+        "off_peak": off_peak_hours(row) or None,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from tokenworks.api.answer import INTEGER, NUMBER, OBJECT, STRING, holding, maybe
 from tokenworks.api.batch_order import AUTO, Order, read_recipe
 from tokenworks.api.file_card import file_name
-from tokenworks.batches.estimate import Estimate, estimate, largest_tokens
+from tokenworks.batches.estimate import Estimate, estimate, largest_tokens, off_peak_card
 from tokenworks.batches.option_files import resolved
 from tokenworks.batches.rates import chosen
 from tokenworks.batches.splitting import split_apart
@@ -33,6 +33,7 @@ ESTIMATE = holding(
     hours=RANGE,
     models=OBJECT,
     skipped={"type": "array", "items": OBJECT},
+    off_peak=maybe(OBJECT),
 )
 _one = threading.Lock()  # each reads all its files: one at a time
 
@@ -87,4 +88,5 @@ def _card(recipe: str, found: Estimate) -> dict[str, Any]:
         "models": {"cheap": found.cheap, "dear": found.dear, "strong": found.strong},
         "measured": found.measured,
         "skipped": [{"file": each.file, "reason": each.reason} for each in found.skipped],
+        "off_peak": off_peak_card(found),
     }

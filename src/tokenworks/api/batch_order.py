@@ -21,9 +21,11 @@ from tokenworks.api.files import find_file
 from tokenworks.api.given import schema_of
 from tokenworks.batches.control import DAY_US, RECIPE_US
 from tokenworks.batches.cookbook import option, recipe
+from tokenworks.batches.hours import checked, ordered
 from tokenworks.batches.lines import ENDPOINTS, BadLine, read_line
 from tokenworks.batches.option_files import resolved
 from tokenworks.batches.validating import MAX_LINES
+from tokenworks.catalog.resolve import Catalog
 from tokenworks.errors import BadRequest, ConfigError
 from tokenworks.ledger.batched import CHUNK, REQUESTS, VALIDATING, BatchRow, FileRow
 from tokenworks.ledger.store import Store
@@ -84,7 +86,8 @@ class Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     estimate: bool = False
     max_cost: Dollars | None = None  # paused when they are spent
     not_before: Moment | None = None
-    before: Moment | None = None  # cheaper hours are not waited for any longer
+    before: Moment | None = None  # what is not done by then expires
+    off_peak: bool = False  # asked only while the model is at its cheapest, as far as ``before`` allows
 
 
 SCHEMA = schema_of(Order)
@@ -106,16 +109,30 @@ def read_order(body: bytes) -> Order:
     return order
 
 
-def place(store: Store, who: Key, order: Order) -> BatchRow:
-    """Keep the batch that ``order`` wants. Raises BadRequest or NotFound."""
+def place(store: Store, who: Key, order: Order, catalog: Catalog | None = None) -> BatchRow:
+    """Keep the batch that ``order`` wants. ``catalog`` tells when a model is cheap.
+
+    Raises BadRequest or NotFound.
+    """
+    now_us = time.time_ns() // 1000
+    checked((order.not_before or 0) * 1_000_000, _before_us(order), now_us)
     if order.recipe is not None:
         row = _of_recipe(store, who, order)
     elif order.requests is not None:
         row = _of_requests(store, who, order)
     else:
         row = _of_file(store, who, order)
+    if order.off_peak:
+        if catalog is None or not row.model:
+            raise BadRequest("off_peak needs a model, and a file of requests names one in each line")
+        options = {**msgspec.json.decode(row.options), **ordered(catalog, row.model)}
+        row = msgspec.structs.replace(row, options=_encode(options))
     store.add_batch(row, actor=who.id)
     return row
+
+
+def _before_us(order: Order) -> int | None:
+    return None if order.before is None else order.before * 1_000_000
 
 
 def _row(
@@ -131,14 +148,14 @@ def _row(
         kind=kind,
         status=VALIDATING,
         created_us=now_us,
-        expires_us=starts_us + kept_us,
+        expires_us=_before_us(order) or starts_us + kept_us,
         endpoint=order.endpoint if kind == REQUESTS else "",
         model=order.model or ("" if kind == REQUESTS else AUTO),
         input_files=tuple(files),
         options=_encode(options),
         metadata=_encode(order.metadata or {}),
         not_before_us=(order.not_before or 0) * 1_000_000,
-        not_after_us=None if order.before is None else order.before * 1_000_000,
+        not_after_us=_before_us(order),
         max_cost_nano_usd=None if order.max_cost is None else round(order.max_cost * NANO_USD),
         actor=who.id,
     )

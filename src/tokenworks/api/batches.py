@@ -77,7 +77,9 @@ class Resumed(BaseModel):
 async def create_batch(request: Request, key: Caller) -> Response:
     """Of a file of requests (`input_file_id`), of `requests` in the body, or a `recipe` over `input_files`.
 
-    It is paused, not failed, when `max_cost` dollars are spent or the key's plan is used up. With `estimate`
+    It is paused, not failed, when `max_cost` dollars are spent or the key's plan is used up. It is not begun
+    before `not_before`. What is left at the time `before` expires. With `off_peak` it asks only in the hours
+    in which its model is cheapest, but for what would not be done in time else. With `estimate`
     a recipe is not started: what it would come to is told.
     """
     body = await request.body()
@@ -85,7 +87,7 @@ async def create_batch(request: Request, key: Caller) -> Response:
     order = await run_in_threadpool(read_order, body)
     if order.estimate:
         return send(await run_in_threadpool(told, state.settings, state.catalog, state.store, key, order))
-    row = await run_in_threadpool(place, state.store, key, order)
+    row = await run_in_threadpool(place, state.store, key, order, state.catalog)
     return send(card(row), 202 if order.requests is not None else 200)
 
 

@@ -69,7 +69,7 @@ class Gateway:
             f"{self._common(batch)}"
             f"content-type: application/json\r\n"
             f"x-session-id: {batch.id}\r\n"
-            f"x-title: {_app(batch)}\r\n"
+            f"x-title: {app_of(batch)}\r\n"
             f"{PART}: {batch.id}/{seq}\r\n"
             f"{further}content-length: {len(body)}\r\n\r\n"
         )
@@ -107,7 +107,7 @@ class Gateway:
         return token
 
 
-def _app(batch: BatchRow) -> str:
+def app_of(batch: BatchRow) -> str:
     """What the batch's metadata calls the application."""
     try:
         named = msgspec.json.decode(batch.metadata).get("app")

@@ -7,6 +7,7 @@ import time
 from tokenworks.errors import BadRequest, NotFound
 from tokenworks.ledger.batched import (
     CANCELLING,
+    FAILED,
     IN_PROGRESS,
     OVER,
     PAUSED,
@@ -38,7 +39,8 @@ def allowed(row: BatchRow) -> tuple[str, ...]:
     """What can be done to a batch as it is now."""
     if row.status in OVER:
         unread = row.total == 0 and row.kind != REQUESTS
-        return ("retry",) if row.waiting or row.failed or unread else ()
+        unwritten = row.status == FAILED and row.total > 0
+        return ("retry",) if row.waiting or row.failed or unread or unwritten else ()
     return tuple(action for action, states in _FROM.items() if row.status in states)
 
 

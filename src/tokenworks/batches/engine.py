@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tokenworks.errors import ConfigError
+from tokenworks.errors import ConfigError, StoreError
 
 Job = Callable[[str, int], None]  # batch, run; returns when there is nothing left to do
 Group = Callable[[str, int, int], None]  # batch, run, number of the group
@@ -27,11 +27,15 @@ JOBS_AT_ONCE = 16  # in one worker; one more waits for them
 OVER = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 IDLE_S = 10.0  # a worker that stops in the middle of a transaction keeps its locks no longer
 ENQUEUED, PENDING = "ENQUEUED", "PENDING"
+_NO_ROOM = ("database or disk is full", "disk I/O error", "unable to open database file")
 _SQLITE_WITH_SUBSEC = (3, 42, 0)
 
 
 class Engine:
-    """One in a process. All methods wait for the database, so call them from a thread."""
+    """One in a process. All methods wait for the database, so call them from a thread.
+
+    They raise ``StoreError`` where it does not take what they ask.
+    """
 
     def __init__(self, url: str, worker: str, *, groups: int, poll_s: float) -> None:
         """``url``: ``sqlite:///PATH`` or ``postgresql://...``; ``worker``: a name that no other one has.
@@ -44,6 +48,7 @@ class Engine:
         self._poll_s = poll_s
         self._library = _library()
         self._dbos = self._library.DBOS
+        self._failure = importlib.import_module("sqlalchemy").exc.SQLAlchemyError
         self._job: Any = None
         self._group: Any = None
 
@@ -70,7 +75,7 @@ class Engine:
 
         self._job = self._dbos.workflow(name="batch_job")(batch_job)
         self._group = self._dbos.workflow(name="batch_group")(batch_group)
-        self._dbos.launch()
+        self._outside(self._dbos.launch)
         for name, at_once in ((JOBS, JOBS_AT_ONCE), (GROUPS, self._groups_at_once)):
             self._outside(
                 lambda name=name, at_once=at_once: self._dbos.register_queue(  # type: ignore[misc]
@@ -145,10 +150,12 @@ class Engine:
     def _list(self, **wanted: Any) -> list[Any]:
         return self._outside(lambda: self._dbos.list_workflows(load_input=False, load_output=False, **wanted))
 
-    @staticmethod
-    def _outside(call: Callable[[], Result]) -> Result:
-        """Not as a step of a workflow, wherever it is called from."""
-        return contextvars.Context().run(call)
+    def _outside(self, call: Callable[[], Result]) -> Result:
+        """Not as a step of a workflow, wherever it is called from. Raises ``StoreError``."""
+        try:
+            return contextvars.Context().run(call)
+        except self._failure as error:
+            raise StoreError(f"the engine of batches: {getattr(error, 'orig', None) or error}") from error
 
 
 def engine_url(store_url: str) -> str:
@@ -188,5 +195,13 @@ def _sqlite(url: str) -> Any:
             connection.execute(f"PRAGMA {pragma}").fetchall()
         if sqlite3.sqlite_version_info < _SQLITE_WITH_SUBSEC:
             connection.create_function("unixepoch", -1, lambda *_: time.time())
+
+    @alchemy.event.listens_for(made, "handle_error")  # type: ignore[untyped-decorator]
+    def wait_for_room(context: Any) -> None:
+        # The library tries again what is locked. What has no room must be tried again too: what it gives up
+        # stays under way for ever, with nobody at work.
+        if any(words in str(context.original_exception) for words in _NO_ROOM):
+            locked = sqlite3.OperationalError(f"{context.original_exception} (so: database is locked)")
+            raise alchemy.exc.OperationalError(context.statement, None, locked) from None
 
     return made

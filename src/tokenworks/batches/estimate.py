@@ -8,6 +8,7 @@ import msgspec
 
 from tokenworks.batches.rates import Chosen, Rates
 from tokenworks.batches.recipes.recipe import Part, Skipped, Split
+from tokenworks.catalog.tariff import Tariff, spoken
 from tokenworks.schema import NANO_USD, Price, Usage
 
 # Margins, not measurements: what the high case adds to the low one.
@@ -15,6 +16,14 @@ UNSURE = 0.2  # of tokens: they are counted by bytes, not by the model's own tok
 RETRIED = 0.25  # share of the parts that are asked for a second time
 ESCALATED = 0.1  # share that the stronger model is asked for after that
 SLOWEST = 4  # requests at once to a remote model that often says "too many"
+
+
+class OffPeak(msgspec.Struct, frozen=True):
+    """What the hour makes of the price: all parts asked once, at the model's lowest price and its highest."""
+
+    hours: str  # of the lowest, UTC: "16:30-00:30"
+    low_usd: float
+    high_usd: float
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -39,6 +48,7 @@ class Estimate(msgspec.Struct, frozen=True):
     strong: str  # what is asked after retries; empty: none
     measured: bool  # the speeds are this installation's own
     skipped: tuple[Skipped, ...] = ()
+    off_peak: OffPeak | None = None  # None: its price is the same all day
 
     @property
     def tokens(self) -> int:
@@ -75,7 +85,16 @@ def estimate(split: Split, models: Chosen, at_once: int = 16) -> Estimate:
         strong=strong.model if strong is not None else "",
         measured=all(speed.measured for speed in speeds),
         skipped=split.skipped,
+        off_peak=_off_peak(split.parts, models.tariff),
     )
+
+
+def _off_peak(parts: Iterable[Part], tariff: Tariff | None) -> OffPeak | None:
+    if tariff is None:
+        return None
+    low_usd, high_usd = _usd(parts, tariff.low), _usd(parts, tariff.high)
+    assert low_usd is not None and high_usd is not None  # a tariff has prices
+    return OffPeak(spoken(tariff.hours), low_usd, high_usd)
 
 
 def largest_tokens(split: Split) -> int:
@@ -124,7 +143,16 @@ def card(found: Estimate) -> dict[str, object]:
         "strong_model": found.strong or None,
         "speed_measured": found.measured,
         "skipped": [{"file": each.file, "reason": each.reason} for each in found.skipped],
+        "off_peak": off_peak_card(found),
     }
+
+
+def off_peak_card(found: Estimate) -> dict[str, object] | None:
+    """Both prices and the hours as JSON; None where the price is the same all day."""
+    if found.off_peak is None:
+        return None
+    of = found.off_peak
+    return {"hours_utc": of.hours, "usd": _rounded(of.low_usd), "peak_usd": _rounded(of.high_usd)}
 
 
 def _rounded(value: float | None) -> float | None:

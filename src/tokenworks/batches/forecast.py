@@ -6,6 +6,7 @@ from collections import deque
 
 import msgspec
 
+from tokenworks.batches.hours import WAITS
 from tokenworks.ledger.batched import FINALIZING, IN_PROGRESS, OVER, BatchRow
 from tokenworks.schema import NANO_USD
 
@@ -33,7 +34,7 @@ def forecast(
     if row.status in OVER:
         return Forecast(left_s=0.0, cost_usd=spent_usd)
     cost_usd = spent_usd * row.total / settled if settled else None
-    if row.status not in (IN_PROGRESS, FINALIZING):
+    if row.status not in (IN_PROGRESS, FINALIZING) or row.note.startswith(WAITS):
         return Forecast(cost_usd=cost_usd)
     tokens = row.input_tokens + row.output_tokens
     start_us = since_us if since is not None else row.started_us

@@ -11,6 +11,7 @@ import msgspec
 
 from tokenworks.batches import option_files
 from tokenworks.batches.control import RECIPE_US
+from tokenworks.batches.hours import checked
 from tokenworks.batches.lanes import STRONGER
 from tokenworks.batches.recipes.recipe import Recipe
 from tokenworks.errors import BadRequest
@@ -31,6 +32,9 @@ def hand_in(
     model: str = "auto",
     strong: str = "",
     max_cost_nano_usd: int | None = None,
+    not_before_us: int = 0,
+    before_us: int | None = None,
+    off_peak: Mapping[str, str] | None = None,
     metadata: Mapping[str, str] | None = None,
     actor: str = "",
 ) -> BatchRow:
@@ -38,12 +42,14 @@ def hand_in(
 
     ``options`` are the recipe's words; one that names a file has it copied too, and its id in place of the
     path. ``strong`` is asked for what ``model`` gets wrong; empty: ``auto`` with more quality, where that
-    is the model. The batch is charged to the key ``key_id``. Files that were copied
-    are dropped again where a later one can't be read. Raises ``BadRequest`` and ``OSError``.
+    is the model. The batch is charged to the key ``key_id``. It is not begun before ``not_before_us``,
+    expires at ``before_us``, and asks in cheap hours only with ``off_peak``, of ``hours.ordered``. Files that
+    were copied are dropped again where a later one can't be read. Raises ``BadRequest`` and ``OSError``.
     """
     if not 0 < len(files) <= MAX_FILES:
         raise BadRequest(f"{recipe.name} takes 1 to {MAX_FILES} files, not {len(files)}")
     now_us = time.time_ns() // 1000
+    checked(not_before_us, before_us, now_us)
     kept: list[str] = []
     try:
         for path, name in zip(files, _names(files), strict=True):
@@ -65,12 +71,14 @@ def hand_in(
         kind=recipe.name,
         status=VALIDATING,
         created_us=now_us,
-        expires_us=now_us + RECIPE_US,
+        expires_us=before_us or max(now_us, not_before_us) + RECIPE_US,
         model=model,
         input_files=inputs,
-        options=msgspec.json.encode(own | ({STRONGER: strong} if strong else {})),
+        options=msgspec.json.encode(own | ({STRONGER: strong} if strong else {}) | dict(off_peak or {})),
         metadata=msgspec.json.encode(dict(metadata or {})),
         max_cost_nano_usd=max_cost_nano_usd,
+        not_before_us=not_before_us,
+        not_after_us=before_us,
         actor=actor,
     )
     store.add_batch(row, actor=actor)

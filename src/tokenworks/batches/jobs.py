@@ -6,21 +6,22 @@ Everything here may be done again from the start, by another worker too: what is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import tempfile
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import msgspec
 
 from tokenworks.batches import kept, writing
+from tokenworks.batches.apart import NoRoom
 from tokenworks.batches.engine import ENQUEUED, PENDING, Engine
-from tokenworks.batches.kept import Kept, Made
+from tokenworks.batches.kept import Kept
 from tokenworks.batches.lanes import Find, Lanes
-from tokenworks.batches.option_files import resolved
+from tokenworks.batches.materials import Materials
+from tokenworks.batches.native.natives import Natives, taken
 from tokenworks.batches.patience import Patience
-from tokenworks.batches.recipes.recipe import Recipe, Split
+from tokenworks.batches.phase import FULL
 from tokenworks.batches.standing import Standing
 from tokenworks.batches.timing import Timing
 from tokenworks.batches.validating import validate
@@ -33,18 +34,19 @@ from tokenworks.ledger.batched import (
     FAILED,
     FINALIZING,
     IN_PROGRESS,
+    PAUSED,
     REQUESTS,
     RUNNING,
+    SHORT_OF_ROOM,
     VALIDATING,
     BatchRow,
-    PartRow,
 )
 from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 500  # parts that are written or read together
 LOOK_AT_GROUPS_S = 5.0
+KEYLESS_S = 15.0  # between two looks at a batch that a provider has, by a worker that can't ask it
 DAY_US = 86_400_000_000
 OUTPUT_EXPIRES = "output_expires_s"  # in ``options``: how long what it writes is kept
 
@@ -68,12 +70,14 @@ class Jobs:
         timing: Timing,
         keep_days: int,
     ) -> None:
-        """``thinking``: threads in which recipes split and merge; ``keep_days``: for which that is kept."""
+        """``thinking``: threads for what takes long; ``keep_days``: for which that is kept."""
         self._thinking = thinking
         self._store, self._engine, self._patience = store, engine, patience
-        self._standing, self._lanes, self._find = standing, lanes, find
+        self._standing, self._lanes = standing, lanes
+        self._materials = Materials(store, patience, thinking, find)
         self._timing = timing
         self._keep_days = keep_days
+        self.natives: Natives | None = None  # given by a worker that has the keys of providers
 
     async def run(self, batch_id: str, run: int) -> None:
         """Returns when this run is over: the batch is done, paused, or in another run."""
@@ -88,12 +92,41 @@ class Jobs:
                 return
             batch = prepared
         with self._standing.watching(batch):
-            if batch.status == IN_PROGRESS and batch.waiting:
-                groups = await self._lanes.count(batch)
-                await self._patience.once(self._engine.spread, batch_id, run, range(groups))
-                if not await self._wait(batch_id, run):
-                    return
+            if batch.status == IN_PROGRESS and batch.waiting and self._closed(batch):
+                return
+            async with self._handed_in(batch) as native:
+                if batch.status == IN_PROGRESS and batch.waiting:
+                    groups = await self._lanes.count(batch)
+                    await self._patience.sure(self._engine.spread, batch_id, run, range(groups))
+                    if not await self._wait(batch_id, run, native):
+                        return
+                if native is not None:  # ended early: what providers have run by now is told still
+                    await native
             await self._end(batch_id, run)
+
+    @contextlib.asynccontextmanager
+    async def _handed_in(self, batch: BatchRow) -> AsyncIterator[asyncio.Task[None] | None]:
+        """Meanwhile what is handed in to providers goes its own way; None where nothing is."""
+        if self.natives is None:
+            while await self._patience.sure(taken, self._store, batch):  # only who has the keys can go on
+                await asyncio.sleep(KEYLESS_S)
+                now = await self._patience.sure(self._store.batch, batch.id)
+                if now is None or now.run != batch.run or now.status not in RUNNING:
+                    break
+            yield None
+            return
+        if not await self.natives.begin(batch):
+            yield None
+            return
+        count = len(await self._patience.sure(taken, self._store, batch))
+        note = f"a provider has {count:,} of its requests, and may take a day over them"
+        await self._patience.sure(self._store.update_batch, batch.id, expected=(IN_PROGRESS,), note=note)
+        native = asyncio.create_task(self.natives.run(batch))
+        try:
+            yield native
+        finally:
+            native.cancel()
+            await asyncio.wait([native])
 
     # --- prepare
 
@@ -102,54 +135,29 @@ class Jobs:
         if batch.kind == REQUESTS:
             return await self._thinking.sure(validate, self._store, batch)
         try:
-            return await self._thinking.sure(self._split, batch)
+            return await self._materials.split(batch)
         except Exception as error:
             await self._fail(batch, error, "its input can't be split")
             return None
 
-    def _split(self, batch: BatchRow) -> BatchRow | None:
-        with tempfile.TemporaryDirectory(prefix="tokenworks-batch-") as folder:
-            recipe = self._find(batch.kind)
-            files = self._inputs(batch, Path(folder))
-            options = resolved(self._store, batch.key_id, _options(batch, recipe), Path(folder) / "options")
-            split = recipe.split(files, options)
-        kept.keep(self._store, batch.id, Kept(split.shared, split.skipped))
-        encode = msgspec.json.Encoder().encode
-        for first in range(0, len(split.parts), AT_ONCE):
-            rows = [
-                PartRow(batch.id, first + n, part.id, part.lane, request=encode(part))
-                for n, part in enumerate(split.parts[first : first + AT_ONCE])
-            ]
-            self._store.add_parts(batch.id, rows)
-        return self._store.update_batch(
-            batch.id, expected=(VALIDATING,), status=IN_PROGRESS, started_us=time.time_ns() // 1000
-        )
-
-    def _inputs(self, batch: BatchRow, folder: Path) -> list[Path]:
-        """Its input files, each in a folder of its own under the name it came with."""
-        files = []
-        for n, file_id in enumerate(batch.input_files):
-            row = self._store.file(file_id)
-            if row is None or not row.done:
-                raise TokenworksError(f"the input file {file_id} is not there any more; upload it again")
-            at = folder / f"{n:06}" / (Path(row.name).name or "file")
-            at.parent.mkdir()
-            with at.open("wb") as out:
-                for chunk in self._store.read_file(file_id):
-                    out.write(chunk)
-            files.append(at)
-        return files
-
     # --- wait
 
-    async def _wait(self, batch_id: str, run: int) -> bool:
+    async def _wait(self, batch_id: str, run: int, native: asyncio.Task[None] | None = None) -> bool:
         """Until all parts are settled or nobody works at them any more; False where it is not to be ended."""
         looked = asyncio.get_running_loop().time()
         while True:
             row = self._standing.row(batch_id)
             late = time.time_ns() // 1000 >= row.expires_us
             if row.status == IN_PROGRESS and row.waiting and not late:
-                if asyncio.get_running_loop().time() - looked > LOOK_AT_GROUPS_S:
+                if self._closed(row):
+                    await self._groups_end(batch_id, run)
+                    return False
+                if native is not None:
+                    if native.done():  # the next run asks what providers have not run
+                        native.result()
+                        await self._groups_end(batch_id, run)
+                        return not self._standing.row(batch_id).waiting
+                elif asyncio.get_running_loop().time() - looked > LOOK_AT_GROUPS_S:
                     looked = asyncio.get_running_loop().time()
                     await self._look_at_groups(batch_id, run)
                 await asyncio.sleep(self._timing.look_s)
@@ -160,8 +168,12 @@ class Jobs:
                 await self._groups_end(batch_id, run)
             return True
 
+    def _closed(self, row: BatchRow) -> bool:
+        """Whether a cheaper hour is waited for: this run is over then, and a worker begins the next one."""
+        return self._standing.waits(row, time.time_ns() // 1000) is not None
+
     async def _look_at_groups(self, batch_id: str, run: int) -> None:
-        groups = await self._patience.once(self._engine.groups, batch_id, run)
+        groups = await self._patience.sure(self._engine.groups, batch_id, run)
         if any(state in (PENDING, ENQUEUED) for state in groups.values()):
             return
         row = await self._patience.sure(self._store.batch, batch_id)
@@ -171,8 +183,8 @@ class Jobs:
     async def _groups_end(self, batch_id: str, run: int) -> None:
         """Those that wait are taken back; those under way notice, and settle what was answered."""
         while True:
-            groups = await self._patience.once(self._engine.groups, batch_id, run)
-            await self._patience.once(
+            groups = await self._patience.sure(self._engine.groups, batch_id, run)
+            await self._patience.sure(
                 self._engine.cancel, [name for name, state in groups.items() if state == ENQUEUED]
             )
             if PENDING not in groups.values():
@@ -193,7 +205,7 @@ class Jobs:
                 self._store.update_batch, batch_id, expected=(IN_PROGRESS,), status=FINALIZING
             )
         try:
-            output, error, note = await self._thinking.sure(self._write, batch, ended)
+            output, error, note = await self._write(batch, ended)
         except Exception as failure:
             await self._fail(batch, failure, "its results can't be written")
             return
@@ -207,24 +219,23 @@ class Jobs:
             error_file_id=error,
             finished_us=time.time_ns() // 1000,
         )
-        await self._patience.once(self._engine.clear, batch_id, run)
+        await self._patience.sure(self._engine.clear, batch_id, run)
 
-    def _write(self, batch: BatchRow, ended: str) -> tuple[str, str, str]:
+    async def _write(self, batch: BatchRow, ended: str) -> tuple[str, str, str]:
         """Output file, error file and note."""
         expires_us = self._expires_us(batch)
         if batch.kind == REQUESTS:
-            return *writing.requests(self._store, batch, ended, expires_us), ""
-        found = kept.kept(self._store, batch.id)
+            written = await self._thinking.sure(writing.requests, self._store, batch, ended, expires_us)
+            return *written, ""
+        found = await self._patience.sure(kept.kept, self._store, batch.id)
         if ended == CANCELLED or found is None:
             return "", "", ""
-        made = self._merge(
-            batch, found, "" if ended == COMPLETED else f"the batch has {ended} before this was run"
+        unsettled = "" if ended == COMPLETED else f"the batch has {ended} before this was run"
+        made = await self._materials.merge(batch, found, unsettled, expires_us)
+        await self._patience.sure(
+            kept.keep, self._store, batch.id, msgspec.structs.replace(found, outputs=made)
         )
-        kept.keep(self._store, batch.id, msgspec.structs.replace(found, outputs=made))
-        note = (
-            f"{len(found.skipped)} of {len(batch.input_files)} files were left out" if found.skipped else ""
-        )
-        return made[0].file_id if made else "", "", note
+        return made[0].file_id if made else "", "", _left_out(found, len(batch.input_files))
 
     def _expires_us(self, batch: BatchRow) -> int:
         """Until when what it writes is kept: as its caller wished, else as the settings say."""
@@ -232,28 +243,17 @@ class Jobs:
         kept_us = int(wished_s) * 1_000_000 if wished_s else self._keep_days * DAY_US
         return time.time_ns() // 1000 + kept_us
 
-    def _merge(self, batch: BatchRow, found: Kept, unsettled: str) -> tuple[Made, ...]:
-        recipe = self._find(batch.kind)
-        rows = list(writing.parts(self._store, batch.id))
-        split = Split(tuple(kept.part_of(row) for row in rows), found.shared, found.skipped)
-        results = {row.id: kept.result_of(row, unsettled) for row in rows}
-        expires_us = self._expires_us(batch)
-        with tempfile.TemporaryDirectory(prefix="tokenworks-batch-") as folder:
-            files: Sequence[Path] = self._inputs(batch, Path(folder))
-            out = Path(folder) / "out"
-            out.mkdir()
-            made = []
-            for each in recipe.merge(files, split, results, out):
-                at = out / each.file
-                name = at.relative_to(out).as_posix()
-                file_id = writing.put(self._store, batch, name, writing.of_file(at), expires_us)
-                made.append(Made(file_id, name, each.kind, each.note))
-        return tuple(made)
-
     async def _fail(self, batch: BatchRow, error: Exception, what: str) -> None:
-        """Nothing that trying again would help."""
+        """Nothing that trying again would help; where the disk is full it waits for room."""
         if isinstance(error, StoreError):
             raise error
+        if isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in FULL):
+            log.error("batch %s: %s: %s", batch.id, what, error)
+            note = " ".join(f"{SHORT_OF_ROOM}{error}".split())[:500]
+            await self._patience.sure(
+                self._store.update_batch, batch.id, expected=RUNNING, status=PAUSED, note=note
+            )
+            return
         if isinstance(error, TokenworksError):
             note = error.message
         else:
@@ -269,7 +269,11 @@ class Jobs:
         )
 
 
-def _options(batch: BatchRow, recipe: Recipe) -> dict[str, str]:
-    """Those that are the recipe's own."""
-    given = msgspec.json.decode(batch.options, type=dict[str, str])
-    return {name: value for name, value in given.items() if name in recipe.options}
+def _left_out(found: Kept, count: int) -> str:
+    """What a batch says of files that could not be used."""
+    if not found.skipped:
+        return ""
+    first = found.skipped[0]
+    return " ".join(
+        f"{len(found.skipped)} of {count} files were left out; {first.file}: {first.reason}".split()
+    )[:500]

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from tokenworks.batches.recipes.recipe import Checked, Part, Skipped
+from tokenworks.batches.recipes.recipe import Checked, Part, Skipped, least_bad
 from tokenworks.ledger.batched import PartRow
 from tokenworks.ledger.store import Store
 
@@ -26,6 +26,7 @@ class Kept(msgspec.Struct, frozen=True):
     shared: dict[str, Any] = {}
     skipped: tuple[Skipped, ...] = ()
     outputs: tuple[Made, ...] = ()
+    unusable: dict[int, str] = {}  # input files that kill what reads them, by their place, and how
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,4 +69,8 @@ def result_of(row: PartRow, unsettled: str = "") -> Checked:
     outcome = outcome_of(row)
     if outcome.checked is not None:
         return outcome.checked
-    return Checked(None, (outcome.error or unsettled or "this part was not run",))
+    why = outcome.error or unsettled or "this part was not run"
+    if outcome.tries:  # it was answered, only never well; something of that may be of use
+        best = least_bad(outcome.tries)
+        return msgspec.structs.replace(best, problems=(why, *best.problems))
+    return Checked(None, (why,))

@@ -17,8 +17,9 @@ from tokenworks.batches.asking import Asking
 from tokenworks.batches.calling import Told, Unreadable, complaint, said
 from tokenworks.batches.kept import Outcome, kept, outcome_of, part_of
 from tokenworks.batches.lines import NOTHING, answered
+from tokenworks.batches.native.natives import taken
 from tokenworks.batches.patience import Patience
-from tokenworks.batches.recipes.recipe import Ask, Memory, Part, Recipe, Said
+from tokenworks.batches.recipes.recipe import Ask, Memory, Part, Recipe, Said, least_bad
 from tokenworks.batches.settling import Settling
 from tokenworks.batches.standing import Standing
 from tokenworks.catalog import auto
@@ -91,24 +92,24 @@ class Lanes:
 
     async def _requests(self, batch: BatchRow, first: int, until: int) -> None:
         page: deque[PartRow] = deque()
+        handed_in = await self._patience.sure(taken, self._store, batch)
         turn = asyncio.Lock()
         last = first - 1
 
         async def next_part() -> PartRow | None:
             nonlocal last
             async with turn:
-                if not page and last + 1 < until:
-                    page.extend(
-                        await self._patience.sure(
-                            self._store.parts,
-                            batch.id,
-                            after_seq=last,
-                            until_seq=until,
-                            limit=PAGE,
-                            status=WAITING,
-                        )
+                while not page and last + 1 < until:
+                    found = await self._patience.sure(
+                        self._store.parts,
+                        batch.id,
+                        after_seq=last,
+                        until_seq=until,
+                        limit=PAGE,
+                        status=WAITING,
                     )
-                    last = page[-1].seq if len(page) == PAGE else until
+                    last = found[-1].seq if len(found) == PAGE else until
+                    page.extend(part for part in found if part.seq not in handed_in)
                 return page.popleft() if page else None
 
         async def work() -> None:
@@ -208,8 +209,9 @@ class _Lane:
                 recipe.check, part, self._shared, self._memory, Said(text, finish, by)
             )
             over = checked.ok or len(tries) + 1 >= len(models)
-            kept_so_far = tuple(tries) if over else (*tries, checked)
-            outcome = Outcome(checked if over else None, kept_so_far, finish=finish)
+            best = least_bad([*tries, checked]) if over else None
+            others = tuple(each for each in (*tries, checked) if each is not best)
+            outcome = Outcome(best, others, finish=finish)
             await self._settle(row, DONE if over else WAITING, outcome, made, count, answer.generation_id)
             if over:
                 return outcome

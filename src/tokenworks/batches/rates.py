@@ -9,6 +9,7 @@ import msgspec
 from tokenworks.catalog.auto import AUTO_NAMES
 from tokenworks.catalog.prices import UNKNOWN_PRICE
 from tokenworks.catalog.resolve import Catalog
+from tokenworks.catalog.tariff import USUAL, Tariff
 from tokenworks.config.auto import AutoSettings
 from tokenworks.errors import UnknownModel
 from tokenworks.ledger.cubes import cube
@@ -16,7 +17,7 @@ from tokenworks.ledger.store import Store
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
 from tokenworks.routing.knobs import merged, narrowed
 from tokenworks.routing.prior import ability
-from tokenworks.schema import Endpoint, Price, Usage
+from tokenworks.schema import Endpoint, Price
 
 MEASURED_DAYS = 30
 LEAST_TIMED = 5  # answers; fewer say nothing of a model's speed
@@ -57,6 +58,7 @@ class Chosen(msgspec.Struct, frozen=True):
     cheap: Rates
     dear: Rates
     strong: Rates | None = None  # which is asked for what the others get wrong
+    tariff: Tariff | None = None  # where the hour makes a difference to its price
 
 
 def chosen(
@@ -80,7 +82,7 @@ def chosen(
     stronger = read.rates(strong) if strong else None
     if model not in AUTO_NAMES:
         found = read.rates(model)
-        return Chosen(found, found, stronger)
+        return Chosen(found, found, stronger, catalog.tariff(model))
     auto = auto or AutoSettings()
     names = _candidates(catalog, auto, largest_tokens)
     if not names:
@@ -90,9 +92,6 @@ def chosen(
     best = strong or auto.strong or max(names, key=ability)
     dear = read.rates(best)
     return Chosen(read.rates(names[0]), dear, stronger or dear)
-
-
-_USUAL = Usage(uncached_input_tokens=2000, output_tokens=1000)  # by which cheap is told from dear
 
 
 def _candidates(catalog: Catalog, auto: AutoSettings, largest_tokens: int) -> Sequence[str]:
@@ -105,7 +104,7 @@ def _candidates(catalog: Catalog, auto: AutoSettings, largest_tokens: int) -> Se
         fit = [each for each in endpoints if each.context_length >= largest_tokens]
         if fit:
             prices = [each.price for each in fit if each.price.id != UNKNOWN_PRICE.id]
-            least = min((price.cost_nano_usd(_USUAL) for price in prices), default=None)
+            least = min((price.cost_nano_usd(USUAL) for price in prices), default=None)
             costs.append((model, None if least is None else least * 1e-9))
     names = narrowed(costs, merged(auto))
     cost = dict(costs)
@@ -125,7 +124,7 @@ class _Reader:
             near = ", ".join(self._catalog.nearest(name))
             raise UnknownModel(f"no model is called {name[:100]!r}; near to it: {near or 'none'}")
         known = [each.price for each in endpoints if each.price.id != UNKNOWN_PRICE.id]
-        by_cost = sorted(known, key=lambda price: price.cost_nano_usd(_USUAL))
+        by_cost = sorted(known, key=lambda price: price.cost_nano_usd(USUAL))
         return Rates(
             endpoints[0].model,
             by_cost[0] if by_cost else None,

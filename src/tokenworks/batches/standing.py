@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from tokenworks.batches.hours import waits_until
 from tokenworks.batches.patience import Patience
 from tokenworks.ledger.batched import IN_PROGRESS, PAUSED, BatchRow
 from tokenworks.ledger.store import Store
+
+MEASURED = 20  # parts; the time that fewer took says nothing
 
 
 class Standing:
@@ -24,12 +27,17 @@ class Standing:
         self._watched: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()  # since the row was read
         self._unkept: Counter[str] = Counter()  # that the store does not know yet
+        self._since: dict[str, tuple[float, int]] = {}  # when it came in view, and its parts settled by then
+        self._part_s: dict[str, float] = {}  # how long each part took lately; kept until it is over
 
     @contextlib.contextmanager
     def watching(self, row: BatchRow) -> Iterator[None]:
         """Keep this batch in view."""
-        self._rows[row.id] = row
+        known = self._rows.get(row.id)
+        if known is None or (known.run, known.status) != (row.run, row.status):
+            self._rows[row.id] = row  # else what is known was read later, and knows of more that was spent
         self._watched[row.id] += 1
+        self._since.setdefault(row.id, (time.monotonic(), row.done + row.failed))
         try:
             yield
         finally:
@@ -38,15 +46,27 @@ class Standing:
                 del self._watched[row.id], self._rows[row.id]
                 self._spent.pop(row.id, None)
                 self._unkept.pop(row.id, None)
+                self._since.pop(row.id, None)
 
     def row(self, batch_id: str) -> BatchRow:
         """As it was read last. Only while it is watched."""
         return self._rows[batch_id]
 
+    @property
+    def alive(self) -> bool:
+        """Whether this worker may go on at all."""
+        return self._alive()
+
     def may_go(self, batch_id: str) -> bool:
         """Whether another request may be made for it."""
         row = self._rows[batch_id]
-        return row.status == IN_PROGRESS and time.time_ns() // 1000 < row.expires_us and self._alive()
+        now_us = time.time_ns() // 1000
+        going = row.status == IN_PROGRESS and now_us < row.expires_us and self._alive()
+        return going and self.waits(row, now_us) is None
+
+    def waits(self, row: BatchRow, now_us: int) -> int | None:
+        """When ``row`` may ask again where only the hour keeps it; see ``hours.waits_until``."""
+        return waits_until(row, now_us, self._part_s.get(row.id))
 
     def spend(self, batch_id: str, nano_usd: int) -> None:
         """An answer has cost so much, which the store does not know yet; ``kept`` must follow."""
@@ -90,3 +110,14 @@ class Standing:
                 row = msgspec.structs.replace(row, status=PAUSED)
             self._rows[batch_id] = row
             self._spent[batch_id] -= spent
+            self._measure(row)
+
+    def _measure(self, row: BatchRow) -> None:
+        """How quickly its parts are settled, by all who work at it."""
+        if not row.waiting:
+            self._part_s.pop(row.id, None)
+            return
+        since, settled = self._since[row.id]
+        count = row.done + row.failed - settled
+        if count >= MEASURED:
+            self._part_s[row.id] = (time.monotonic() - since) / count

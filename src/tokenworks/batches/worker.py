@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from tokenworks.batches import scratch
 from tokenworks.batches.asking import Asking
 from tokenworks.batches.calling import Gateway
 from tokenworks.batches.cookbook import recipe
 from tokenworks.batches.engine import OVER, Engine
+from tokenworks.batches.hours import WAITS, later_note, off_peak_note
 from tokenworks.batches.jobs import Jobs
 from tokenworks.batches.lanes import Find, Lanes
 from tokenworks.batches.pace import Pace
@@ -23,7 +25,7 @@ from tokenworks.batches.standing import Standing
 from tokenworks.batches.takeover import Pulse, take_over
 from tokenworks.batches.timing import Timing
 from tokenworks.errors import StoreError
-from tokenworks.ledger.batched import PAUSED, RUNNING, SHORT_OF_MONEY, BatchRow
+from tokenworks.ledger.batched import IN_PROGRESS, ON_ITS_OWN, PAUSED, RUNNING, VALIDATING, BatchRow
 from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
@@ -67,7 +69,7 @@ class BatchWorker:
         self.gateway = Gateway(gateway_url, pepper, concurrency, timing.answer_s)
         self.standing = Standing(store, self.patience, self._going)
         self.asking = Asking(self.gateway, Pace(concurrency), self.standing, timing)
-        settling = Settling(store, Patience(1))
+        settling = self.settling = Settling(store, Patience(1))
         self.lanes = Lanes(
             store,
             self.patience,
@@ -99,18 +101,22 @@ class BatchWorker:
 
         Afterwards the process must end: what is under way is left to be taken over, not ended.
         """
+        await self.patience.once(scratch.sweep)
         await self.patience.once(self.pulse.beat, first=True)
         await self.patience.once(self.engine.open, self._blocking(self._job), self._blocking(self._group))
         helpers = [asyncio.create_task(self._beat()), asyncio.create_task(self._refresh())]
-        rounds = 0
+        rounds, complained = 0, False
         try:
             while not self.stop.is_set():
                 if self._given_up:
                     raise GivenUp("this worker was silent for too long; others do its work")
                 try:
                     await self._round(rounds)
+                    complained = False
                 except StoreError as error:
-                    log.error("batches: %s; trying again", error)
+                    if not complained:
+                        log.error("batches: %s; trying again until it works", error)
+                    complained = True
                 except Exception:
                     log.exception("batches: unexpected; going on")
                 rounds += 1
@@ -134,9 +140,21 @@ class BatchWorker:
         for batch in reversed(batches):  # the oldest first
             if batch.status == PAUSED:
                 await self._look_at_paused(batch)
-            elif batch.not_before_us <= now_us or (batch.not_after_us or now_us + 1) <= now_us:
+            elif await self._may_begin(batch, now_us):
                 self._paused.pop(batch.id, None)
                 await self._look_at_running(batch)
+
+    async def _may_begin(self, batch: BatchRow, now_us: int) -> bool:
+        """Whether its hour has come; where not, it says so. One that is to be ended needs none."""
+        note = ""
+        if batch.status in (VALIDATING, IN_PROGRESS) and now_us < batch.expires_us:
+            if now_us < batch.not_before_us:
+                note = later_note(batch)
+            elif (opens_us := self.standing.waits(batch, now_us)) is not None:
+                note = off_peak_note(batch, opens_us)
+        if note != batch.note and (note or batch.note.startswith(WAITS)):
+            await self.patience.once(self.store.update_batch, batch.id, expected=(batch.status,), note=note)
+        return not note
 
     async def _look_at_running(self, batch: BatchRow) -> None:
         """Start its run; where that has ended and the batch has not, the next one."""
@@ -161,11 +179,11 @@ class BatchWorker:
             log.warning("batch %s: run %d broke off (%s); begun anew", batch.id, batch.run, state)
 
     async def _look_at_paused(self, batch: BatchRow) -> None:
-        """One that was short of money is tried again after a while."""
+        """One that was short of money or room is tried again after a while."""
         now = time.monotonic()
         if time.time_ns() // 1000 >= batch.expires_us:
             await self.patience.once(self.store.run_again, batch.id, run=batch.run)  # and ends it
-        elif not batch.note.startswith(SHORT_OF_MONEY):
+        elif not batch.note.startswith(ON_ITS_OWN):
             return
         elif now - self._paused.setdefault(batch.id, now) >= self.timing.resume_s:
             del self._paused[batch.id]

@@ -6,15 +6,15 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from tokenworks.catalog.market import Market
-from tokenworks.catalog.offers import sold_by
+from tokenworks.catalog.offers import DEFAULT_CONTEXT, parameters_at, sold_by
 from tokenworks.catalog.parameters import ENGINE, honoured
 from tokenworks.catalog.presets import models as known_models
-from tokenworks.catalog.presets import preset_env, traits
+from tokenworks.catalog.presets import preset_env, presets, traits
 from tokenworks.catalog.resolve import Catalog, minimal_model
 from tokenworks.catalog.schedule import as_utc
 from tokenworks.catalog.sellers import LOCAL, WIRES, active
 from tokenworks.config.settings import EngineSettings, Settings
-from tokenworks.schema import Endpoint, Price, Provider
+from tokenworks.schema import Endpoint, Model, Price, Provider
 
 __all__ = ["EMBEDDED_PRICE", "LOCAL", "WIRES", "Catalog", "load", "preset_env", "refresh_prices"]
 
@@ -23,6 +23,12 @@ EMBEDDED_PRICE = Price(
     input_mtok=0.0,
     output_mtok=0.0,
     source="run on this machine: nobody bills its tokens",
+)
+SERVER_PRICE = Price(
+    id="local/server",
+    input_mtok=0.0,
+    output_mtok=0.0,
+    source="a server of one's own: nobody bills its tokens",
 )
 
 
@@ -40,7 +46,7 @@ def load(settings: Settings, at: datetime | None = None, *, wires: Collection[st
         if each.model not in models:
             models[each.model] = minimal_model(each.model, each.provider, each.context_length)
     spelled = {model.lower(): model for model in models}
-    local = [_run_here(name, engine, spelled) for name, engine in settings.engines.items()]
+    local = [_own(name, engine, spelled, models) for name, engine in settings.engines.items()]
     for endpoint in local:
         providers.setdefault(LOCAL, _LOCAL_PROVIDER)
         if endpoint.model not in models:
@@ -81,6 +87,34 @@ _LOCAL_PROVIDER = Provider(
     trains_on_prompts=False,
     zero_retention=True,
 )
+
+
+def _own(name: str, engine: EngineSettings, spelled: dict[str, str], models: dict[str, Model]) -> Endpoint:
+    return (
+        _served(name, engine, spelled, models) if engine.runs_elsewhere else _run_here(name, engine, spelled)
+    )
+
+
+def _served(name: str, engine: EngineSettings, spelled: dict[str, str], models: dict[str, Model]) -> Endpoint:
+    """A server that somebody runs for us. What it can do is known where its kind is."""
+    model = spelled.get(engine.model.lower(), engine.model)
+    known, preset = models.get(model), presets().get(engine.kind)
+    context = engine.context_length or (known.context_length if known else DEFAULT_CONTEXT)
+    if engine.kind == "llama_cpp":
+        parameters = honoured(traits().get(model), ENGINE, constrained=True)
+    else:
+        parameters = parameters_at(preset, traits().get(model))
+    return Endpoint(
+        model=model,
+        provider=LOCAL,
+        upstream_id=name,  # replicas call the model the same, so that name comes with the address
+        price=SERVER_PRICE,
+        context_length=context,
+        engine=name,
+        supported_parameters=parameters,
+        input_modalities=known.input_modalities if known else ("text",),
+        quirks=preset.quirks if preset else (),
+    )
 
 
 def _run_here(name: str, engine: EngineSettings, spelled: dict[str, str]) -> Endpoint:

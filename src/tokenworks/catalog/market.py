@@ -48,6 +48,12 @@ class Market:
             found.setdefault(endpoint.model, []).append(endpoint)
         return {model: tuple(sorted(sold, key=self._dearness)) for model, sold in found.items()}
 
+    def schedules(self, model: str) -> list[Schedule]:
+        """The prices over time of everybody who sells ``model`` (its id), where they are known."""
+        sold = [schedule for schedule, endpoint in self._standing if endpoint.model == model]
+        here = [Schedule.fixed(endpoint.price) for endpoint in self._local if endpoint.model == model]
+        return [each for each in (*here, *sold) if each.at(self.at) is not prices.UNKNOWN_PRICE]
+
     def move_to(self, at: datetime) -> bool:
         """Take the prices of ``at``; whether any endpoint has another price than before."""
         self.at = at

@@ -16,7 +16,7 @@ import msgspec
 
 from tokenworks.catalog.parameters import Traits, understood
 from tokenworks.catalog.schedule import PriceRow, Schedule
-from tokenworks.schema import Model, Price, PriceTier
+from tokenworks.schema import BatchApi, Model, Price, PriceTier
 
 _FOLDER = Path(__file__).parent
 
@@ -85,6 +85,7 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trains_on_prompts: bool | None = None  # by default, with a paid key; None: not known
     zero_retention: bool = False  # by default, without asking for it
     data_source: str = ""  # where it says so
+    batch: BatchApi | None = None
     same_ids: tuple[str, ...] = ()  # models sold under our own ids, priced by genai-prices
     models: tuple[Offer, ...] = ()
 

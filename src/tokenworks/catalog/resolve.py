@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tokenworks.catalog.market import Market
 from tokenworks.catalog.prices import UNKNOWN_PRICE
+from tokenworks.catalog.tariff import Tariff, tariff
 from tokenworks.errors import ConfigError
 from tokenworks.schema import Endpoint, Model, Provider
 
@@ -46,6 +47,13 @@ class Catalog:
     def priced_at(self) -> datetime:
         """The moment whose prices stand here."""
         return self._market.at
+
+    def tariff(self, name: str) -> Tariff | None:
+        """When of the day the model that ``name`` means is cheapest; None where that is all day."""
+        found = self.find(name)
+        if not found:
+            return None
+        return tariff(found[0].model, self._market.schedules(found[0].model), self.priced_at.date())
 
     def move_to(self, at: datetime) -> bool:
         """Take the prices of ``at`` (UTC) in place; whether any listed price changed."""

@@ -150,6 +150,7 @@ def _merge(name: str, given: ProviderSettings, preset: Preset | None, has_key: b
         more_wires=more_wires,
         trains_on_prompts=base.trains_on_prompts if trains is None else trains,
         zero_retention=base.zero_retention if given.zero_retention is None else given.zero_retention,
+        batch=base.batch if given.base_url is None else None,  # a proxy may not offer it
     )
 
 

@@ -27,6 +27,8 @@ REQUESTS = "requests"  # the kind of batch whose parts are requests of the calle
 
 # With this a note begins where a batch was paused because money or a plan was used up: it goes on by itself.
 SHORT_OF_MONEY = "waits for money: "
+SHORT_OF_ROOM = "waits for room on the disk: "
+ON_ITS_OWN = (SHORT_OF_MONEY, SHORT_OF_ROOM)  # a paused batch with such a note goes on when it can
 
 CHUNK = 1 << 20  # bytes of a file that are written and read at once, at most
 

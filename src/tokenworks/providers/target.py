@@ -42,6 +42,7 @@ class Target:
         "origin",
         "pair",
         "replays",
+        "restarts",
         "secrets",
         "upstream_id",
         "vitals",
@@ -56,7 +57,10 @@ class Target:
         origin: Origin,
         heads: Mapping[str, bytes],
         keyring: Keyring | None,
+        named: str = "",
     ) -> None:
+        """``named``: what the endpoint is called there, if not by its own ``upstream_id``."""
+        upstream_id = named or endpoint.upstream_id
         self.endpoint = endpoint
         self.wire = wire
         self.pair = pair
@@ -64,10 +68,11 @@ class Target:
         self._heads = heads  # by name of the key
         self.head = next(iter(heads.values()))  # of the request, ends behind "content-length: "
         self.keyring = keyring
-        self.maker = Maker(endpoint.upstream_id, endpoint.max_output_tokens, frozenset(endpoint.quirks))
+        self.maker = Maker(upstream_id, endpoint.max_output_tokens, frozenset(endpoint.quirks))
         # Reasoning must come back to it.
         self.replays = pair.converses and not QUIRKS.isdisjoint(endpoint.quirks)
-        self.upstream_id = raw(endpoint.upstream_id)
+        self.upstream_id = raw(upstream_id)
+        self.restarts = False  # an engine of our own, which is started again when it dies
         self.secrets: tuple[str, ...] = ()  # what ``hide`` hides
         self.vitals: Any = None
 
@@ -138,7 +143,22 @@ class Targets:
             auth="bearer",
             headers=self._engine_headers,
         )
-        return self.at(endpoint, caller, provider, keys={"": secret})
+        target = self.at(endpoint, caller, provider, keys={"": secret})
+        target.restarts = True
+        return target
+
+    def server(self, endpoint: Endpoint, caller: str, url: str, secret: str, named: str) -> Target:
+        """The target of a server of our own that somebody else runs, at ``url`` (without /v1), which calls
+        the model ``named``. These never change while this process lives.
+        """
+        target = self._made.get((id(endpoint), caller))
+        if target is None:
+            provider = msgspec.structs.replace(
+                self.providers[endpoint.provider], base_url=f"{url}/v1", auth="bearer", allow_private=True
+            )
+            target = self.at(endpoint, caller, provider, keys={"": secret}, named=named)
+            self._made[id(endpoint), caller] = target
+        return target
 
     def clear(self) -> None:
         """Forget what was made: the catalogue's endpoints have changed."""
@@ -166,6 +186,7 @@ class Targets:
         keys: Mapping[str, str],
         keyring: Keyring | None = None,
         ca_file: str | None = None,
+        named: str = "",
     ) -> Target:
         """A target at ``provider``, asked with one of ``keys`` (name → secret).
 
@@ -194,7 +215,7 @@ class Targets:
             "content-type: application/json",
         ]
         heads = {name: _head(provider, wire, lines, secret) for name, secret in keys.items()}
-        target = Target(endpoint, wire, pair(caller, wire), origin, heads, keyring)
+        target = Target(endpoint, wire, pair(caller, wire), origin, heads, keyring, named)
         target.secrets = tuple(filter(None, keys.values())) + tuple(
             value for _, value in provider.headers if len(value) >= SECRET_CHARS
         )

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tokenworks.batches.cookbook import recipes
-from tokenworks.batches.recipes.recipe import Ask, Checked, Output, Part, Said, Skipped, Split
+from tokenworks.batches.recipes.recipe import Ask, Checked, Output, Part, Said, Skipped, Split, least_bad
 
 
 def test_what_has_problems_is_not_ok() -> None:
@@ -38,3 +38,11 @@ def test_every_recipe_keeps_to_the_seam() -> None:
         assert all(suffix.startswith(".") for suffix in recipe.suffixes)
         for method in ("split", "ask", "check", "learn", "merge"):
             assert callable(getattr(recipe, method))
+
+
+def test_the_least_bad_try_is_the_one_of_most_use() -> None:
+    none = Checked(None, ("empty",))
+    many, few = Checked(1, ("a", "b", "c"), unusable=1), Checked(2, ("a", "b"), unusable=2)
+    assert least_bad([none, few, many]) == many, "what can be used of it counts, not what is said of it"
+    assert least_bad([Checked(1, ("a",)), Checked(2, ("b",)), none]).value == 2, "the later of two alike"
+    assert least_bad([none]) == none

@@ -10,10 +10,21 @@ import pytest
 from click.testing import Result
 
 from tokenworks.batches.cookbook import recipe
-from tokenworks.batches.estimate import Estimate
+from tokenworks.batches.estimate import Estimate, OffPeak
 from tokenworks.batches.recipes.recipe import Skipped
-from tokenworks.cli.batch.order import Order, agreed, charged_to, hours, needs_yes, show
-from tokenworks.errors import NotFound
+from tokenworks.cli.batch.order import (
+    Order,
+    Window,
+    agreed,
+    charged_to,
+    cheap_hours,
+    check,
+    hours,
+    needs_yes,
+    show,
+)
+from tokenworks.config.settings import Settings
+from tokenworks.errors import BadRequest, NotFound
 from tokenworks.ledger.store import Store
 from tokenworks.plans import keys
 
@@ -97,3 +108,24 @@ def test_estimates_come_from_files_and_catalogue(
     assert told(*words)["strong_model"] == "acme/fast"  # auto has no other
     result = batch(*words, "--model", "acme/nothing")
     assert result.exit_code == 1 and "near to it: acme/fast" in result.output
+
+
+def test_both_prices_are_shown_where_the_hour_matters(capsys: pytest.CaptureFixture[str]) -> None:
+    found = estimate(off_peak=OffPeak("16:30-00:30", 0.5, 1.0))
+    show(Order(recipe("map"), [Path("a.csv")], {}, "me/a", ""), found)
+    said = capsys.readouterr().out
+    assert "by hour  $0.5 in 16:30-00:30 UTC, $1.00 at its dearest" in said
+    show(Order(recipe("map"), [Path("a.csv")], {}, "me/a", ""), estimate())
+    assert "by hour" not in capsys.readouterr().out
+
+
+def test_cheap_hours_are_those_of_the_catalogue(store: Store, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, source=None, pepper=b"p", secrets={"deepseek": "k"})
+    window = Window(off_peak=True)
+    order = Order(recipe("map"), [], {}, "deepseek-v4-pro", "", window)
+    kept = cheap_hours(order, settings, store, estimate())
+    assert kept["off_peak"] == "240-360,600-1500 deepseek/deepseek-v4-pro" and float(kept["part_s"]) == 6
+    check(order, settings, store)
+    assert cheap_hours(Order(recipe("map"), [], {}, "auto", ""), settings, store, None) == {}
+    with pytest.raises(BadRequest, match="off_peak needs one model"):
+        check(Order(recipe("map"), [], {}, "auto", "", window), settings, store)

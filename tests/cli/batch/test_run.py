@@ -141,3 +141,23 @@ def test_ctrl_c_says_that_it_goes_on(
         f"it goes on on the server; tokenworks batch watch {row.id} (or: tokenworks batch pause"
         in result.output
     )
+
+
+def test_times_are_kept_and_wrong_ones_refused(
+    store: Store, batch: Callable[..., Result], told: Callable[..., Any], rows: str
+) -> None:
+    after, before = "2099-01-01T08:00Z", "2099-01-01T10:00Z"
+    shown = told(*words(rows, "--detach", "--after", after, "--before", before))
+    assert (shown["not_before"], shown["before"], shown["off_peak"]) == (4070937600, 4070944800, None)
+    row = store.batch(shown["id"])
+    assert row is not None and row.expires_us == row.not_after_us == 4070944800 * 10**6
+    text = batch("show", row.id).output
+    assert "not before 2099-01-01 08:00 UTC; what is not done expires at 2099-01-01 10:00 UTC" in text
+    for wrong, why in (
+        (("--before", "2020-01-01"), "is over"),
+        (("--before", "tomorrow"), "is no time"),
+        (("--off-peak",), "acme/fast costs the same all day"),
+    ):
+        result = batch(*words(rows, "--detach", *wrong))
+        assert result.exit_code in (1, 2) and why in result.output, result.output
+    assert len(store.batches()) == 1

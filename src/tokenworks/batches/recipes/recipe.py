@@ -64,16 +64,28 @@ class Said(msgspec.Struct, frozen=True):
 class Checked(msgspec.Struct, frozen=True):
     """What is kept of an answer (JSON), and what is wrong with it: one short line each.
 
-    With problems it is asked for again, then of a stronger model; the last one is kept, flagged.
+    With problems it is asked for again, then of a stronger model; the least bad one is kept, flagged.
     """
 
     value: Any = None
     problems: tuple[str, ...] = ()
+    unusable: int | None = None  # how much of it is of no use; None: as much as there are problems
 
     @property
     def ok(self) -> bool:
         """Nothing is wrong with it."""
         return not self.problems
+
+    @property
+    def badness(self) -> tuple[bool, int, int]:
+        """The lowest is the best: what can't be used at all, how much of it can't, what is said of it."""
+        count = len(self.problems)
+        return self.value is None, count if self.unusable is None else self.unusable, count
+
+
+def least_bad(tries: Sequence[Checked]) -> Checked:
+    """The one to keep where none is good; the later of two that are as bad, for it knew of the faults."""
+    return min(reversed(tries), key=lambda tried: tried.badness)
 
 
 class Output(msgspec.Struct, frozen=True):

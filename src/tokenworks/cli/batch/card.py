@@ -19,6 +19,8 @@ NANO_USD = 1_000_000_000
 
 def card(row: BatchRow, forecast: Forecast | None = None) -> dict[str, Any]:
     """One JSON object. Times are seconds since 1970, money dollars."""
+    from tokenworks.batches.hours import off_peak_hours
+
     shown: dict[str, Any] = {
         "id": row.id,
         "kind": row.kind,
@@ -38,6 +40,9 @@ def card(row: BatchRow, forecast: Forecast | None = None) -> dict[str, Any]:
         "metadata": msgspec.json.decode(row.metadata or b"{}"),
         "input_files": list(row.input_files),
         "run": row.run,
+        "not_before": row.not_before_us // 1_000_000 or None,
+        "before": None if row.not_after_us is None else row.not_after_us // 1_000_000,
+        "off_peak": off_peak_hours(row) or None,
     }
     if forecast is not None:
         shown["forecast"] = {

@@ -23,6 +23,15 @@ CONFIRM_USD, CONFIRM_TOKENS = 1.0, 1_000_000  # from there on somebody has to sa
 
 
 @dataclass(frozen=True)
+class Window:
+    """When it may be asked, in µs since 1970."""
+
+    after_us: int = 0
+    before_us: int | None = None
+    off_peak: bool = False
+
+
+@dataclass(frozen=True)
 class Order:
     """A recipe over files."""
 
@@ -31,6 +40,7 @@ class Order:
     options: dict[str, str]
     model: str
     strong: str
+    window: Window = Window()
 
 
 def estimated(order: Order, settings: Settings, store: Store) -> Estimate:
@@ -52,6 +62,26 @@ def estimated(order: Order, settings: Settings, store: Store) -> Estimate:
         now_us=time.time_ns() // 1000,
     )
     return estimate(split, models, settings.batches.concurrency)
+
+
+def check(order: Order, settings: Settings, store: Store) -> None:
+    """Raises ``BadRequest`` for times that can't be kept, before files are read for long."""
+    from tokenworks.batches.hours import checked
+
+    checked(order.window.after_us, order.window.before_us, time.time_ns() // 1000)
+    cheap_hours(order, settings, store, None)
+
+
+def cheap_hours(order: Order, settings: Settings, store: Store, found: Estimate | None) -> dict[str, str]:
+    """What a batch keeps of the hours that it waits for, if it does. Raises ``BadRequest`` where none are."""
+    from tokenworks.batches.hours import GUESSED_PART_S, ordered
+    from tokenworks.catalog.load import load
+    from tokenworks.providers.vault import with_vault
+
+    if not order.window.off_peak:
+        return {}
+    part_s = found.high_hours * 3600 / found.parts if found is not None and found.parts else GUESSED_PART_S
+    return ordered(load(with_vault(settings, store)), order.model, part_s)
 
 
 def charged_to(store: Store, name: str | None) -> KeyRow:
@@ -78,6 +108,10 @@ def show(order: Order, found: Estimate, *, err: bool = False) -> None:
     click.echo(f"{order.recipe.name}, {files}: {found.parts:,} parts in {found.lanes:,} lanes", err=err)
     click.echo(f"  tokens   about {found.input_tokens:,} in, {found.output_tokens:,} out", err=err)
     click.echo(f"  cost     {_span(_dollars(found.low_usd), _dollars(found.high_usd))}", err=err)
+    if found.off_peak is not None:
+        of = found.off_peak
+        prices = f"{_dollars(of.low_usd)} in {of.hours} UTC, {_dollars(of.high_usd)} at its dearest"
+        click.echo(f"  by hour  {prices} (all right the first time)", err=err)
     measured = "speeds measured here" if found.measured else "speeds guessed: none measured yet"
     click.echo(f"  time     {_span(hours(found.low_hours), hours(found.high_hours))} ({measured})", err=err)
     models = found.cheap if found.cheap == found.dear else f"{found.cheap} to {found.dear}"

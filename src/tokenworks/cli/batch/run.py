@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokenworks.cli.batch.results import FOLDER
+from tokenworks.cli.batch.when import When
 from tokenworks.cli.home import Place, no_server, opened_store, placed
 from tokenworks.cli.table import plain, print_json
 
@@ -47,6 +48,11 @@ class _Run(click.Command):
 @click.option("--model", default="auto", show_default=True, help="Model to ask.")
 @click.option("--strong", default="", metavar="MODEL", help="Model for what the other gets wrong.")
 @click.option("--max-cost", type=click.FloatRange(min=0, min_open=True), metavar="USD", help="Pause there.")
+@click.option("--after", type=When(), metavar="TIME", help="Begin then: 2026-11-27T08:00, or 8h from now.")
+@click.option("--before", type=When(), metavar="TIME", help="What is not done by then expires.")
+@click.option(
+    "--off-peak", is_flag=True, help="Ask in the hours in which MODEL is cheapest, as --before allows."
+)
 @click.option("--key", metavar="KEY", help="Id or name of the key that pays [the first active admin key].")
 @click.option("--out", type=FOLDER, help="Folder for what is made [RECIPE-ID in the current one].")
 @click.option("--estimate", "only_estimate", is_flag=True, help="Say what it would come to, and end.")
@@ -70,6 +76,7 @@ def run(context: click.Context, /, place: Place, recipe: str, words: tuple[str, 
     Examples:
       tokenworks batch run translate book.epub --to de
       tokenworks batch run translate book.txt --to de --model auto --max-cost 5 --estimate
+      tokenworks batch run translate book.epub --to de --model NAME --off-peak --before 2026-11-27T08:00
       tokenworks batch run extract reports/*.pdf --schema income-statement --out figures
       tokenworks batch run extract reports/*.pdf --pages-only --json
       tokenworks batch run map rows.csv --template "Translate to German: {text}" --detach
@@ -90,8 +97,10 @@ def run(context: click.Context, /, place: Place, recipe: str, words: tuple[str, 
     settings = place.existing()
     if not given["only_estimate"]:
         _reachable(settings, given["url"], detach=given["detach"])
-    order = ordering.Order(chosen, files, own, given["model"], given["strong"])
+    window = ordering.Window(given["after"] or 0, given["before"], given["off_peak"])
+    order = ordering.Order(chosen, files, own, given["model"], given["strong"], window)
     with opened_store(settings) as store:
+        ordering.check(order, settings, store)
         estimate = _estimated(order, settings, store)
         if given["only_estimate"]:
             _tell(order, estimate, as_json=given["as_json"])
@@ -106,7 +115,8 @@ def run(context: click.Context, /, place: Place, recipe: str, words: tuple[str, 
         sure = given["yes"] or not ordering.needs_yes(estimate, given["max_cost"])
         if not sure and not ordering.agreed(estimate):
             context.exit(1)
-        row = _hand_in(store, order, payer.id, given["max_cost"])
+        cheap = ordering.cheap_hours(order, settings, store, estimate)
+        row = _hand_in(store, order, payer.id, given["max_cost"], cheap)
         if given["detach"]:
             _started(row, as_json=given["as_json"])
             return
@@ -180,7 +190,9 @@ def _reachable(settings: Settings, url: str | None, *, detach: bool) -> None:
         click.echo("no server runs on this home: it begins with tokenworks serve", err=True)
 
 
-def _hand_in(store: Store, order: Order, key_id: str, max_cost_usd: float | None) -> BatchRow:
+def _hand_in(
+    store: Store, order: Order, key_id: str, max_cost_usd: float | None, cheap: dict[str, str]
+) -> BatchRow:
     from tokenworks.batches.intake import hand_in
     from tokenworks.cli.batch.card import NANO_USD
     from tokenworks.cli.who import actor
@@ -194,6 +206,9 @@ def _hand_in(store: Store, order: Order, key_id: str, max_cost_usd: float | None
         model=order.model,
         strong=order.strong,
         max_cost_nano_usd=None if max_cost_usd is None else round(max_cost_usd * NANO_USD),
+        not_before_us=order.window.after_us,
+        before_us=order.window.before_us,
+        off_peak=cheap,
         actor=actor(),
     )
 

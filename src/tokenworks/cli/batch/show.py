@@ -12,7 +12,7 @@ from tokenworks.cli.home import Place, opened_store, placed
 from tokenworks.cli.table import plain, print_json, print_table, usd
 
 if TYPE_CHECKING:
-    from tokenworks.ledger.batched import PartRow
+    from tokenworks.ledger.batched import BatchRow, PartRow
     from tokenworks.ledger.store import Store
 
 SHOWN = 20  # failed parts
@@ -53,6 +53,8 @@ def show(place: Place, batch_id: str, with_parts: bool, as_json: bool) -> None:
         say(row, flagged(store, row))
         if row.max_cost_nano_usd is not None:
             click.echo(f"at most {usd(row.max_cost_nano_usd / 1e9)}")
+        if told_hours := times(row):
+            click.echo(told_hours)
         for file in files:
             click.echo(f"{file.id}  {plain(file.name)}  {file.bytes:,} bytes")
         failed = store.parts(row.id, status="failed", limit=SHOWN)
@@ -61,6 +63,20 @@ def show(place: Place, batch_id: str, with_parts: bool, as_json: bool) -> None:
         print_table(("failed part", "tries", "model", "why"), lines, empty="")
         if row.failed > len(failed):
             click.echo(f"and {row.failed - len(failed):,} more; --json --parts tells all")
+
+
+def times(row: BatchRow) -> str:
+    """When it may be asked, in one line; empty where nothing was said of that."""
+    from tokenworks.batches.hours import moment, off_peak_hours
+
+    said = []
+    if row.not_before_us:
+        said.append(f"not before {moment(row.not_before_us)}")
+    if row.not_after_us is not None:
+        said.append(f"what is not done expires at {moment(row.not_after_us)}")
+    if hours := off_peak_hours(row):
+        said.append(f"asked in the cheap hours {hours}")
+    return "; ".join(said)
 
 
 def _every(store: Store, batch_id: str) -> Iterator[PartRow]:

@@ -20,6 +20,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: tuple[Reply, ...] = ()
     seed: int = 0  # of probabilities, jitter and garbage
     models: tuple[str, ...] = DEFAULT_MODELS  # what GET /models lists; any other is answered as well
+    bulk_delay_s: float = 0.0  # after which a batch that was handed in has its answers
     api_key: str = ""  # when given, requests without it get 401
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from tokenworks.errors import ConfigError
-from tokenworks.providers.scripted.answer import Answer, failure, make, plain
+from tokenworks.providers.scripted.answer import JSON, Answer, failure, make, plain
 from tokenworks.providers.scripted.book import Book, Received
-from tokenworks.providers.scripted.fault import pick
+from tokenworks.providers.scripted.bulk import Bulk, Said
+from tokenworks.providers.scripted.fault import BEFORE_ANSWER, pick
 from tokenworks.providers.scripted.frame import encode
 from tokenworks.providers.scripted.request import Ask, wire_of
 from tokenworks.providers.scripted.rules import Rules, dice
@@ -25,6 +27,7 @@ class Stage:
 
     def __init__(self, script: Script, book: Book) -> None:
         self.book = book
+        self.bulk = Bulk()
         self.rules = Rules(script)
 
     def play(self, script: Script) -> None:
@@ -32,7 +35,8 @@ class Stage:
         self.rules = Rules(script)
 
     def reset(self) -> None:
-        """Forgets all requests; rules count from one again."""
+        """Forgets all requests and batches; rules count from one again."""
+        self.bulk = Bulk()
         self.book.reset()
         self.rules.reset()
 
@@ -62,6 +66,9 @@ class Stage:
         script = self.rules.script
         chance = dice(script.seed, record.number)
         if record.wire is None:
+            said = self._bulk(record, script)
+            if said is not None:
+                return plain(said[0], said[1], chance, said[2])
             return failure(404, f"no such path: {record.method} {record.path}", None, chance)
         wire = record.wire
         try:
@@ -79,6 +86,26 @@ class Stage:
         if fault is not None:
             record.fault = fault.kind
         return make(ask, reply, fault, chance, script.models)
+
+    def _bulk(self, record: Received, script: Script) -> Said | None:
+        """What is said to a request about batches."""
+        if script.api_key and script.api_key not in _keys(record.headers):
+            return 401, encode({"error": {"message": "wrong API key"}}), JSON
+
+        def item(path: str, body: dict[str, Any]) -> tuple[int, bytes] | None:
+            wire = wire_of("POST", path)
+            if wire is None:
+                raise ValueError(f"no such path: {path}")
+            ask = Ask(record.number, wire, path, record.headers, body)
+            chance = dice(script.seed, record.number)
+            _, reply = self.rules.choose(ask)
+            fault = pick(reply.faults, chance)
+            if fault is not None and fault.kind in BEFORE_ANSWER:
+                return None
+            answer = make(ask, reply, fault, chance, script.models)
+            return answer.status, b"".join(frame.data for frame in answer.frames)
+
+        return self.bulk.serve(record.method, record.path, record.raw, item, script.bulk_delay_s)
 
     def _control(self, method: str, path: str, body: bytes) -> Answer:
         """``/__scripted/…``: reports, reset, another script."""

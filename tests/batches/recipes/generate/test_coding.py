@@ -110,8 +110,7 @@ def test_what_fails_to_the_end_is_marked_and_does_not_stop_the_rest(tmp_path: Pa
     assert (tmp_path / "out/src/double.py.failed").exists()
     assert outputs[-1].note == "2 of 3 files are good"
     report = json.loads((tmp_path / "out/generate-report.json").read_text())["each"][0]
-    assert report["problems"][0] == "cut off (length)"
-    assert "SyntaxError" in report["problems"][1]
+    assert report["problems"][0].startswith("SyntaxError"), "the one with the fewest faults is kept"
 
 
 def test_an_empty_try_is_asked_again_in_one_message(tmp_path: Path) -> None:

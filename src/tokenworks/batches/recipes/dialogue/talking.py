@@ -98,7 +98,7 @@ class Dialogue:
             wrong.append(f"it was cut off; say it in at most {context.words_in(most)} words")
         elif tokens_of(text) > 2 * most:
             wrong.append(f"it is too long; say it in at most {context.words_in(most)} words")
-        return Checked({"text": text, "keep": keep}, tuple(wrong))
+        return Checked({"text": text, "keep": keep}, tuple(wrong), int(not keep))
 
     def _manners(self, part: Part, session: Mapping[str, Any], kept: Kept, text: str) -> list[str]:
         turn = part.data["kind"] == "turn"

@@ -103,7 +103,8 @@ class Extract:
             if part.data["doubt"] and one.value is not None:  # no other answer would change it
                 one.problems.append(part.data["doubt"])
             _weigh(one)
-        return Checked({"figures": [_plain(one) for one in found.values()]}, problems)
+        unusable = sum(not one.accepted for one in found.values())
+        return Checked({"figures": [_plain(one) for one in found.values()]}, problems, unusable)
 
     def learn(self, part: Part, shared: Mapping[str, Any], memory: Memory, checked: Checked) -> Memory:
         """Files teach nothing to each other."""
@@ -219,7 +220,7 @@ def _weigh(one: Judged) -> None:
 def _unanswered(shared: Mapping[str, Any], why: str) -> Checked:
     names = [leaf.name for leaf in _leaves(shared) if "[]" not in leaf.name]
     figures = [_plain(Judged(name, problems=[why])) for name in names]
-    return Checked({"figures": figures}, (why,))
+    return Checked({"figures": figures}, (why,), len(figures) + 1)  # worse than figures that are flagged
 
 
 def _row(file: str, one: Judged) -> dict[str, Any]:

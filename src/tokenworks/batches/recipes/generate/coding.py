@@ -108,7 +108,8 @@ class Generate:
                 failed = self._tried(data, shared, found)
                 wrong += failed
                 tests = "failed" if failed else "passed"
-        return Checked({"code": found, "tests": tests, "model": said.model}, tuple(wrong))
+        useless = 0 if not wrong else 1 if tests == "failed" else 2 if found.strip() else 3
+        return Checked({"code": found, "tests": tests, "model": said.model}, tuple(wrong), useless)
 
     def _tried(self, data: Mapping[str, Any], shared: Mapping[str, Any], code: str) -> list[str]:
         files = {c["path"]: c["text"] for c in shared["groups"][data["group"]]["context"] if c["whole"]}

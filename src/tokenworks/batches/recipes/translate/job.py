@@ -100,7 +100,7 @@ class Translate:
                 each["problems"] = each["problems"] or fatal
         asked = asking.unknown_names(part, shared, memory)
         value = {"paragraphs": kept, "names": names.told(told, asked, whole)}
-        return Checked(value, tuple(dict.fromkeys(wrong)))
+        return Checked(value, tuple(dict.fromkeys(wrong)), sum(bool(each["problems"]) for each in kept))
 
     def learn(self, part: Part, shared: Mapping[str, Any], memory: Memory, checked: Checked) -> Memory:
         """Names as they came out first, and the end of the translation so far."""

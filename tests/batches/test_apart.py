@@ -1,0 +1,79 @@
+"""The process and its watcher; what becomes of files is in test_splitting.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+from deadly_recipe import RECIPE
+
+from tokenworks.batches import apart, phase
+from tokenworks.batches.apart import LEAST_BYTES, MOST_BYTES, Died, memory_limit, run
+from tokenworks.batches.phase import Task, place_of
+
+
+def task(folder: Path, *lines: str) -> Task:
+    (folder / "a.txt").write_text("\n".join(lines))
+    lines_at = str(folder / "split.jsonl")
+    return Task(phase.SPLIT, place_of(RECIPE), (str(folder / "a.txt"),), LEAST_BYTES, 60.0, lines=lines_at)
+
+
+def test_the_limit_is_within_bounds() -> None:
+    assert LEAST_BYTES <= memory_limit() <= MOST_BYTES
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import os; os.abort()", r"it crashed \(SIGABRT\)"),
+        ("import os; os.kill(os.getpid(), 9)", r"it crashed \(SIGKILL\)"),
+        ("raise ValueError('broken page 7')", "ValueError: broken page 7"),
+        ("pass", "exit 0"),
+    ],
+)
+def test_a_process_that_says_nothing_has_died(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, told: str
+) -> None:
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}"\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(script))
+    with pytest.raises(Died, match=told) as death:
+        run(task(tmp_path, "one"), tmp_path)
+    assert death.value.at is None
+
+
+def test_it_is_nice_and_has_a_session_of_its_own(tmp_path: Path) -> None:
+    looked = task(tmp_path, "hang")
+    command = f"""
+from pathlib import Path
+import msgspec
+from tokenworks.batches import apart, phase
+apart.run(msgspec.json.decode({msgspec.json.encode(looked)!r}, type=phase.Task), Path({str(tmp_path)!r}))
+"""
+    support = Path(__file__).parents[1] / "support"
+    environment = {**os.environ, "PYTHONPATH": str(support)}
+    parent = subprocess.Popen([sys.executable, "-c", command], env=environment)
+    try:
+        deadline = time.monotonic() + 20
+        child = None
+        while child is None or child.nice() < phase.NICE:
+            assert time.monotonic() < deadline and parent.poll() is None
+            child = next(iter(psutil.Process(parent.pid).children()), None)
+            time.sleep(0.02)
+        assert os.getsid(child.pid) == child.pid
+        assert child.rlimit(psutil.RLIMIT_AS)[0] == LEAST_BYTES
+        time.sleep(0.2)  # until it knows that it is to die with its parent
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+        child.wait(10)  # raises where it lives on
+    finally:
+        parent.kill()
+        parent.wait()
