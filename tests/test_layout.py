@@ -104,6 +104,7 @@ ENGLISH = {"together"}  # also a word: only looked for where it is all of a stri
 # Protocols are called after who made them. Behaviour never hangs on these names.
 PROTOCOLS = re.compile(
     r"openai_chat|openai_responses|openai_completions|openai_embeddings|anthropic_messages|openai_body"
+    r"|openai_server"
 )
 ALLOWED = {
     "wire": {"openai", "anthropic"},  # whose protocols its files speak

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 import random
 import signal
 import sqlite3
+import sys
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+import pytest
 from serving import Server, acme, chat, serving
 
+from tokenworks.app import supervisor as module
+from tokenworks.app.doors import back_door, front_doors
+from tokenworks.app.supervisor import BACK, Supervisor
+from tokenworks.config.settings import ServerSettings, Settings
 from tokenworks.providers.scripted import Fault, Reply, Script, When, running
 
+REAL_PYTHON = sys.executable
 TENTH_FAILS = Script(
     reply=(
         Reply(when=When(model="fast-1", every=10), fault=Fault(kind="status", status=500)),
@@ -144,3 +155,142 @@ def test_second_server_on_the_same_home_or_port_is_refused(tmp_path: Path) -> No
         twin = Server(server.home, acme(provider.base_url))
         assert "another server runs" in twin.refusal()
         assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+# --- the worker behind the others -------------------------------------------------------------
+
+# What a worker is to its supervisor: it reads its birth, and ends when it is told to drain.
+STANDS_IN = """
+import os, socket, sys, time
+sys.stdin.buffer.read()
+time.sleep({born_s})
+for fd in sorted(int(name) for name in os.listdir("/proc/self/fd")):
+    try:
+        control = socket.socket(fileno=fd)
+        control.getpeername()
+        break
+    except OSError:
+        pass
+while b"drain" not in (said := control.recv(4096)):
+    if not said:
+        sys.exit(1)
+{then}
+"""
+
+
+@pytest.fixture
+async def supervised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[..., Supervisor]]:
+    """``supervised(born_s, then)``: one whose workers take so long to be born, and at their end do that."""
+    made: list[Supervisor] = []
+    with contextlib.ExitStack() as stack:
+
+        def make(born_s: float = 0.0, then: str = "") -> Supervisor:
+            program = tmp_path / "worker"
+            program.write_text(f"#!{REAL_PYTHON}\n{STANDS_IN.format(born_s=born_s, then=then)}")
+            program.chmod(0o755)
+            monkeypatch.setattr(module.sys, "executable", str(program))
+            settings = Settings(home=tmp_path, source=None, server=ServerSettings(host="127.0.0.1", port=0))
+            settings.journal_dir.mkdir(exist_ok=True)
+            sockets = [stack.enter_context(each) for each in front_doors(settings.server)]
+            supervisor = Supervisor(settings, sockets, stack.enter_context(back_door()))
+            supervisor.store.migrate()
+            made.append(supervisor)
+            return supervisor
+
+        yield make
+        for each in made:
+            each.store.close()
+
+
+def children() -> list[int]:
+    return [child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+async def test_a_back_worker_that_is_closed_while_it_is_born_ends(
+    supervised: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervised()
+    before = children()
+    await supervisor._open_back()
+    await supervisor._open_back()  # twice is once
+    await asyncio.wait_for(supervisor._close_back(), 5)
+    await supervisor._open_back()
+    await asyncio.sleep(0)  # its process is not there yet, and not known
+    await asyncio.wait_for(supervisor._close_back(), 5)
+    assert children() == before and supervisor.workers == {} and supervisor.back_keeper is None
+    await supervisor._open_back()
+    await until(lambda: BACK in supervisor.workers)
+    assert len(children()) == len(before) + 1
+    await supervisor._close_back()
+    await supervisor._close_back()
+    assert children() == before
+
+
+async def test_a_back_worker_that_does_not_end_is_killed_also_when_its_closing_was_cut_short(
+    supervised: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACK_STOP_S", 0.3)
+    supervisor = supervised(then="time.sleep(60)")
+    before = children()
+    await supervisor._open_back()
+    await until(lambda: BACK in supervisor.workers)
+    closing = asyncio.create_task(supervisor._close_back())
+    await asyncio.sleep(0.1)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    assert len(children()) == len(before) + 1
+    await asyncio.wait_for(supervisor._close_back(), 5)
+    assert children() == before
+
+
+async def test_a_back_worker_that_is_buried_slowly_is_not_killed_once_more(
+    supervised: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BACK_STOP_S", 0.3)
+    supervisor = supervised()
+    monkeypatch.setattr(supervisor.drainer, "bury", lambda name: time.sleep(1.0))  # the store is busy
+    await supervisor._open_back()
+    await until(lambda: BACK in supervisor.workers)
+    await asyncio.wait_for(supervisor._close_back(), 5)
+    assert supervisor.back_keeper is None
+
+
+async def test_without_room_for_a_process_it_is_tried_again(
+    supervised: Callable[..., Supervisor], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    supervisor = supervised()
+    real, failures = asyncio.create_subprocess_exec, iter([OSError(errno.EAGAIN, "no more processes")])
+
+    async def once(*args: Any, **more: Any) -> Any:
+        for error in failures:
+            raise error
+        return await real(*args, **more)
+
+    monkeypatch.setattr(module.asyncio, "create_subprocess_exec", once)
+    await supervisor._open_back()
+    await until(lambda: BACK in supervisor.workers)
+    assert "worker -1 ended (no process: no more processes)" in caplog.text
+    await supervisor._close_back()
+
+
+async def test_a_worker_that_is_born_while_the_server_stops_ends_too(
+    supervised: Callable[..., Supervisor],
+) -> None:
+    supervisor = supervised()
+    before = children()
+    keeper = asyncio.create_task(supervisor._keep(0, supervisor.stopping))
+    await asyncio.sleep(0)
+    assert supervisor.workers == {}
+    supervisor.stopping.set()
+    await asyncio.wait_for(supervisor._stop_workers([keeper]), 5)
+    assert keeper.done() and children() == before

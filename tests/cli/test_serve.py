@@ -246,6 +246,14 @@ def test_the_curl_line_has_a_key_where_one_is_needed() -> None:
     assert "authorization: Bearer tw-secret" in banner("http://x", remote, prepared(remote, new=True))
 
 
+def test_a_server_of_ones_own_is_told_with_its_address() -> None:
+    server = EngineSettings("acme/big", runtime="openai_server", url="http://10.0.0.5:8000", slots=0)
+    settings = Settings(home=Path("/h"), source=None, engines={"big": server})
+    assert "engine  big: acme/big at http://10.0.0.5:8000\n" in banner(
+        "http://127.0.0.1:1", settings, prepared(settings, new=False)
+    )
+
+
 def test_no_models_says_how_to_get_one() -> None:
     settings = Settings(home=Path("/h"), source=None)
     shown = banner("http://x", settings, prepared(settings, new=False))

@@ -161,6 +161,62 @@ def test_an_engine_on_the_shelf_is_refused_with_its_own_file(home: Path, refused
     assert refused("") == ('engines/small.toml:3: kv_cache_type must be one of "f16", "q8_0", "q4_0"')
 
 
+def test_servers_of_ones_own_are_engines_with_a_url(home: Path) -> None:
+    write(
+        home,
+        """
+[engines.big]
+runtime = "openai_server"
+model = "acme/big"
+url = "http://10.0.0.5:8000/v1/"
+api_key_env = "BIG_KEY"
+[engines.two]
+runtime = "openai_server"
+model = "acme/big"
+url = "https://h:1/gpu"
+api_key = "k2"
+context_length = 4096
+""",
+    )
+    settings = load(home, env={"BIG_KEY": "k1"})
+    big, two = settings.engines["big"], settings.engines["two"]
+    assert (big.url, two.url) == ("http://10.0.0.5:8000", "https://h:1/gpu")
+    assert (big.path, big.slots, big.context_length, two.context_length) == ("", 0, 0, 4096)
+    assert settings.engine_keys == {"big": "k1", "two": "k2"}
+    assert big.api_key is None and two.api_key is None, "a key stands in one place only"
+    assert "k1" not in repr(settings) and "k2" not in repr(settings)
+    assert load(home, env={}, require_secrets=False).engine_keys == {"two": "k2"}
+    with pytest.raises(ConfigError, match=r"engines.big: environment variable BIG_KEY is not set; export it"):
+        load(home, env={})
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ('runtime = "openai_server"', '1: engines.big: url is missing; add url = "http://..."'),
+        (
+            'runtime = "openai_server"\nurl = "http://h"\nslots = 4',
+            "5: engines.big: slots is up to the server",
+        ),
+        (
+            'runtime = "openai_server"\nurl = "http://h"\npath = "x"',
+            "5: engines.big: path is up to the server",
+        ),
+        (
+            'path = "x"\nurl = "http://h"',
+            "4: engines.big: url is for a server that runs already; add runtime",
+        ),
+        (
+            'runtime = "openai_server"\nurl = "http://h"\napi_key = "a"\napi_key_env = "B"',
+            "6: engines.big: api_key and api_key_env are both set; keep one",
+        ),
+        ("", '1: engines.big: path is missing; add path = "..."'),
+    ],
+)
+def test_what_a_server_has_no_use_for_is_refused(refused: Callable[..., str], lines: str, said: str) -> None:
+    assert refused(f'[engines.big]\nmodel = "acme/big"\n{lines}\n').startswith(f"tokenworks.toml:{said}")
+
+
 def test_routing_is_read_and_its_mistakes_are_refused(home: Path, refused: Callable[..., str]) -> None:
     write(home, '[routing]\npolicy = "latency"\nretry_within_s = 5\nhedge_percentile = 95\n')
     routing = load(home, env={}).routing
@@ -171,6 +227,18 @@ def test_routing_is_read_and_its_mistakes_are_refused(home: Path, refused: Calla
     )
     assert refused("[routing]\n\nhedge_percentile = 101\n") == (
         "tokenworks.toml:3: routing: hedge_percentile must be from 0 to 100"
+    )
+
+
+def test_energy_is_read_and_watts_that_can_not_be_are_refused(
+    home: Path, refused: Callable[..., str]
+) -> None:
+    write(home, '[energy]\nregion = "FR"\nusd_per_kwh = 0.2\nidle_watts = 40\nfull_watts = 200\n')
+    energy = load(home, env={}).energy
+    assert (energy.region, energy.usd_per_kwh, energy.g_per_kwh) == ("FR", 0.2, None)
+    assert (energy.idle_watts, energy.full_watts, energy.enabled) == (40.0, 200.0, True)
+    assert refused("[energy]\nidle_watts = 40\nfull_watts = 30\n") == (
+        "tokenworks.toml:3: energy: full_watts must be at least idle_watts; give both of the whole machine"
     )
 
 

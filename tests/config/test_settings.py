@@ -10,6 +10,7 @@ from tokenworks.app.handover import Birth, pack, unpack
 from tokenworks.config.auto import AutoSettings, RouteSettings, RouteUse, RouteWhen
 from tokenworks.config.load import load
 from tokenworks.config.settings import (
+    EnergySettings,
     EngineSettings,
     LedgerSettings,
     ProviderKey,
@@ -82,6 +83,7 @@ DOCUMENTED = {
     "[routing]": RoutingSettings,
     "[routing.auto]": AutoSettings,
     "[ledger]": LedgerSettings,
+    "[energy]": EnergySettings,
     "[providers.NAME]": ProviderSettings,
     "[[providers.NAME.keys]]": ProviderKeySettings,
     "[[providers.NAME.models]]": ProviderModelSettings,

@@ -71,8 +71,8 @@ class Scripted:
 
 
 @asynccontextmanager
-async def opened(runtime: Scripted, slots: int = 2) -> AsyncIterator[httpx.AsyncClient]:
-    async with Door(runtime, KEY, slots).opened() as port:
+async def opened(runtime: Scripted, slots: int = 2, batch_slots: int = 1) -> AsyncIterator[httpx.AsyncClient]:
+    async with Door(runtime, KEY, slots, batch_slots).opened() as port:
         headers = {"authorization": f"Bearer {KEY}"}
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10
@@ -215,9 +215,21 @@ async def test_only_health_is_open() -> None:
             assert (await client.post(PATH, json={"messages": MESSAGES}, headers=headers)).status_code == 401
             assert (await client.get("/metrics", headers=headers)).status_code == 401
             assert (await client.get("/health", headers=headers)).json() == {"status": "ok"}
-        assert (await client.get("/metrics")).text == "llamacpp:n_decode_total 1\n"
+        assert (await client.get("/metrics")).text.startswith("llamacpp:n_decode_total 1\n")
         assert (await client.get("/slots")).status_code == 404
         assert (await client.put("/metrics")).status_code == 404
+
+
+async def test_counters_that_can_not_be_told_are_an_answer_too() -> None:
+    runtime = Scripted(HELLO)
+
+    def broken() -> str:
+        raise RuntimeError("no counters")
+
+    runtime.handle_metrics = broken  # type: ignore[method-assign]
+    async with opened(runtime) as client:
+        got = await client.get("/metrics")
+        assert got.status_code == 503 and "no counters" in got.json()["error"]["message"]
 
 
 def nested(levels: int) -> str:
@@ -254,3 +266,112 @@ async def test_wide_is_not_deep() -> None:
     async with opened(Scripted(HELLO)) as client:
         got = await client.post(PATH, json={"messages": MESSAGES, "response_format": wide})
     assert got.status_code == 200
+
+
+# --- whose turn it is -------------------------------------------------------------------------
+
+
+class Gated(Scripted):
+    """Holds every request until the test lets it go."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.begun: list[str] = []
+        self.gates: dict[str, threading.Event] = {}
+        self.lock = threading.Lock()
+
+    def handle_chat_completions(self, body: bytes, on_chunk: Callable[[bytes], bool], /) -> None:
+        user = json.loads(body)["user"]
+        with self.lock:
+            gate = self.gates.setdefault(user, threading.Event())
+            self.begun.append(user)
+        assert gate.wait(5)
+        for each in HELLO:
+            on_chunk(json.dumps(each, separators=(",", ":")).encode())
+
+    def let_go(self, user: str) -> None:
+        with self.lock:
+            self.gates.setdefault(user, threading.Event()).set()
+
+    async def has_begun(self, *users: str) -> bool:
+        """Those, in this order and no others, also after a moment."""
+        for _ in range(200):
+            if len(self.begun) >= len(users):
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        return self.begun == list(users)
+
+
+def asking(client: httpx.AsyncClient, user: str, **more: Any) -> "asyncio.Task[httpx.Response]":
+    headers = {"x-tokenworks-batch": "1"} if user.isupper() else {}
+    body = {"messages": MESSAGES, "user": user, **more}
+    return asyncio.create_task(client.post(PATH, json=body, headers=headers))
+
+
+async def asked_in_order(client: httpx.AsyncClient, *users: str) -> "list[asyncio.Task[httpx.Response]]":
+    tasks = []
+    for user in users:
+        tasks.append(asking(client, user))
+        await asyncio.sleep(0.03)
+    return tasks
+
+
+async def test_who_waits_comes_before_queued_batches() -> None:
+    runtime = Gated()
+    async with opened(runtime, slots=2, batch_slots=1) as client:
+        tasks = await asked_in_order(client, "A", "B", "C", "a", "b")
+        assert await runtime.has_begun("A", "a"), runtime.begun  # B waits although a slot was free
+        runtime.let_go("A")
+        assert await runtime.has_begun("A", "a", "b"), runtime.begun
+        for user in "abBC":
+            runtime.let_go(user)
+        answers = await asyncio.gather(*tasks)
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert runtime.begun == ["A", "a", "b", "B", "C"]
+
+
+async def test_a_request_of_many_choices_takes_as_many_slots() -> None:
+    runtime = Gated()
+    async with opened(runtime, slots=2) as client:
+        wide = asking(client, "wide", n=2)
+        assert await runtime.has_begun("wide")
+        narrow = asking(client, "narrow")
+        assert await runtime.has_begun("wide")
+        got = (await client.get("/metrics")).text
+        assert 'tokenworks_engine_waiting{batch="no"} 1' in got
+        runtime.let_go("wide")
+        assert await runtime.has_begun("wide", "narrow")
+        runtime.let_go("narrow")
+        assert (await wide).status_code == (await narrow).status_code == 200
+
+
+async def test_who_leaves_the_line_makes_room_for_those_behind() -> None:
+    """One that needs all slots keeps a free one from others; when its caller leaves, they begin."""
+    runtime = Gated()
+    async with opened(runtime, slots=2) as client:
+        first = asking(client, "first")
+        assert await runtime.has_begun("first")
+        wide = asking(client, "wide", n=2)
+        await asyncio.sleep(0.03)
+        last = asking(client, "last")
+        assert await runtime.has_begun("first")
+        wide.cancel()
+        assert await runtime.has_begun("first", "last")
+        for user in ("first", "last"):
+            runtime.let_go(user)
+        assert (await first).status_code == (await last).status_code == 200
+
+
+async def test_a_failed_generation_frees_its_slot() -> None:
+    async with opened(Scripted([], error=MemoryError()), slots=1) as client:
+        for _ in range(3):
+            assert (await client.post(PATH, json={"messages": MESSAGES})).status_code == 503
+
+
+@pytest.mark.parametrize("n", [None, "2", True, -1, 0, 2.5, 10**30])
+async def test_choices_that_are_no_number_are_for_the_library_to_refuse(n: object) -> None:
+    runtime = Scripted(HELLO)
+    async with opened(runtime, slots=1) as client:
+        got = await client.post(PATH, json={"messages": MESSAGES, "n": n})
+    assert got.status_code == 200 and len(runtime.bodies) == 1

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from tokenworks.config.settings import EngineSettings
-from tokenworks.engines.llama_cpp import EXIT_FAULT, Launch, usable_cores
+from tokenworks.engines.llama_cpp import EXIT_FAULT, Launch, parameters, usable_cores
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 REAL = "smollm2"
@@ -364,3 +364,65 @@ def test_it_does_not_outlive_a_parent_that_was_killed(small: EngineSettings) -> 
 
 def test_usable_cores() -> None:
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+
+
+# --- what settings become ---------------------------------------------------------------------
+
+
+def made(**given: Any) -> Any:
+    """The library's parameters of an engine with these settings."""
+    library = pytest.importorskip("xllamacpp")
+    settings = EngineSettings(model="a/b", path="p.gguf", **given)
+    return parameters(library, Launch("x", settings, "key"), Path("s.sock"))
+
+
+def test_settings_as_the_library_gets_them() -> None:
+    plain = made()
+    assert (plain.cache_prompt, plain.cache_ram_mib, plain.n_cache_reuse) == (True, 256, 0)
+    assert plain.slot_prompt_similarity == pytest.approx(0.1)
+    assert plain.flash_attn_type.name.endswith("AUTO")
+    assert [kind.name for kind in plain.speculative.types] == ["COMMON_SPECULATIVE_TYPE_NONE"]
+    given = made(
+        prompt_cache_mib=64,
+        slot_similarity=0.5,
+        cache_reuse_tokens=32,
+        flash_attention="off",
+        speculation="ngram",
+    )
+    assert (given.cache_ram_mib, given.n_cache_reuse) == (64, 32)
+    assert given.slot_prompt_similarity == 0.5
+    assert given.flash_attn_type.name.endswith("DISABLED")
+    assert [kind.name for kind in given.speculative.types] == ["COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE"]
+    assert given.speculative.ngram_simple.size_m == 31  # four slots' drafts fit into one step
+    assert made(kv_cache_type="q8_0").flash_attn_type.name.endswith("ENABLED")
+    assert made(flash_attention="on").flash_attn_type.name.endswith("ENABLED")
+    nothing = made(prompt_cache=False)
+    assert (nothing.cache_prompt, nothing.cache_ram_mib) == (False, 0)
+
+
+def test_drafts_of_all_slots_at_once(launch: Callable[..., Any], small: EngineSettings) -> None:
+    """More drafts than fit into a step end the library's process: none are made."""
+    drafting = launch(msgspec.structs.replace(small, speculation="ngram", threads=1))
+    url, headers = f"{drafting.url}/v1/chat/completions", {"authorization": f"Bearer {drafting.key}"}
+    again = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen. " * 3
+    body = {
+        "messages": [{"role": "user", "content": f"Repeat: {again}"}],
+        "max_tokens": 40,
+        "temperature": 0,
+        "ignore_eos": True,
+        # a text that repeats itself whatever the model would like to say
+        "grammar": 'root ::= ("one two three four five six seven eight nine ten eleven twelve ")+',
+    }
+    got: list[dict[str, Any]] = []
+
+    def ask() -> None:
+        got.append(httpx.post(url, headers=headers, json=body, timeout=60).json())
+
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for each in asking:
+        each.start()
+    for each in asking:
+        each.join()
+    assert drafting.process.poll() is None, "the engine has ended"
+    assert len({answer["choices"][0]["message"]["content"] for answer in got}) == 1
+    assert all(answer["timings"]["draft_n_accepted"] > 10 for answer in got), got

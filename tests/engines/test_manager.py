@@ -15,9 +15,11 @@ import httpx
 import msgspec
 import psutil
 import pytest
+from model_server import NAME, model_server
 
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines import manager as module
+from tokenworks.engines.load import Load
 from tokenworks.engines.manager import EngineManager, EngineState
 from tokenworks.errors import ConfigError
 
@@ -106,6 +108,48 @@ async def test_killed_engine_comes_back_and_ends_with_its_manager(
         await it.manager.stop_all()
         assert it.manager.state("a").state == "stopped"
         assert not alive(second.pid)
+
+
+async def test_what_it_has_to_do_is_known_while_it_runs(small: EngineSettings, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(small, watch_s=0.05, slots=1)
+    body = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 150, "ignore_eos": True}
+    async with watched({"a": settings}, tmp_path) as it, httpx.AsyncClient(timeout=60) as http:
+        it.manager.watch()
+        state = await it.manager.start("a")
+        assert state.kind == "llama_cpp"
+        url = f"http://127.0.0.1:{state.port}/v1/chat/completions"
+        headers = {"authorization": f"Bearer {state.api_key}"}
+        asked = [asyncio.create_task(http.post(url, json=body, headers=headers)) for _ in range(2)]
+
+        def load() -> Load:
+            return it.manager.state("a").load or Load()
+
+        await it.until(lambda: (load().running, load().waiting) == (1, 1), 30)
+        assert {(await each).status_code for each in asked} == {200}
+        await it.until(lambda: load().under_way == 0 and bool(load().output_per_s), 30)
+        assert all(each.api_key == state.api_key for each in it.heard if each.state == "ready")
+        os.kill(state.pid, signal.SIGKILL)
+        await it.until(lambda: it.manager.state("a").state == "restarting", 5)
+        assert it.manager.state("a").load is None
+
+
+async def test_a_server_of_others_stands_beside_ones_that_are_started(tmp_path: Path) -> None:
+    with model_server(key="k") as server:
+        settings = {
+            "big": EngineSettings("m", runtime="openai_server", url=server.url, served_as=NAME, watch_s=0.02),
+            "small": EngineSettings("n", str(tmp_path / "gone.gguf"), watch_s=0.02),
+        }
+        made = EngineManager(settings, lambda state: None, tmp_path, {"big": "k"})
+        try:
+            made.watch()
+            state = await made.start("big")
+            assert (state.state, state.api_key, state.url) == ("ready", "k", server.url)
+            assert made.state("small").state == "stopped", "nobody has asked for it"
+        finally:
+            await made.stop_all()
+        asked = len(server.asked)
+        await asyncio.sleep(0.1)
+        assert len(server.asked) == asked, "nobody looks any more"
 
 
 async def test_real_faults_are_told_at_once_and_not_tried_again(tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def test_a_name_is_not_taken_from_another_file(home: Path, tiny: Path, tmp_path:
         ({"slots": 0}, "slots must be from 1"),
         ({"threads": -1}, "threads must be from 0"),
         ({"context_length": 8192}, "more than the 4096 tokens"),
+        ({"kv_cache_type": "q8_0", "flash_attention": "off"}, "flash_attention must not be"),
+        ({"speculation": "ngram", "draft_tokens": 60}, "draft_tokens must be 31 at most"),
     ],
 )
 def test_settings_are_checked_before_anything_is_written(
@@ -218,3 +220,19 @@ def test_failed_installation_is_one_line_with_the_fix(pip: Any, script: str, say
 def test_the_library_is_pinned_as_in_the_package_metadata() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert XLLAMACPP in project["optional-dependencies"]["local"]
+
+
+def test_a_file_as_an_engine_that_stands_on_no_shelf(home: Path, tiny: Path) -> None:
+    engine = shelf.as_engine(tiny, slots=2)
+    assert (engine.model, engine.path, engine.slots) == ("local/tiny-model-q4", str(tiny), 2)
+    assert engine.context_length == 4096
+    assert not home.exists()
+    with pytest.raises(ConfigError, match="can't be read"):
+        shelf.as_engine(tiny.with_name("no.gguf"))
+
+
+def test_speculation_and_caches_are_kept(home: Path, tiny: Path) -> None:
+    given: dict[str, Any] = {"speculation": "ngram", "prompt_cache": False, "slot_similarity": 0.25}
+    shelf.add_gguf(home, tiny, "mine", **given)
+    found = shelf.list_engines(home)["mine"]
+    assert {key: getattr(found, key) for key in given} == given

@@ -78,6 +78,9 @@ def banner(url: str, settings: Settings, prepared: Prepared) -> str:
         lines.append(f"key     {prepared.key[1]}   (shown only now)")
     lines.append(f"models  {_models(models) or NO_MODELS}")
     for name, engine in sorted(settings.engines.items()):
+        if engine.runs_elsewhere:
+            lines.append(f"engine  {name}: {engine.model} at {engine.url}")
+            continue
         lines.append(f"engine  {name}: {engine.model}, {engine.slots} slots, starts with its first request")
     if models:
         lines.append("try     " + _curl(url, settings, prepared, models))

@@ -14,13 +14,15 @@ import msgspec
 from tokenworks.config import secret_file
 from tokenworks.config.auto import AutoSettings
 from tokenworks.config.check import Source, build, fields, under, unknown
+from tokenworks.config.engines import conflict, misplaced
 from tokenworks.config.lines import KeyPath
 from tokenworks.config.presets import preset
-from tokenworks.config.providers import provider, resolved_keys, without_keys
+from tokenworks.config.providers import key_in_env, provider, resolved_keys, without_keys
 from tokenworks.config.routes import routes
 from tokenworks.config.rules import bad_name
 from tokenworks.config.settings import (
     BatchSettings,
+    EnergySettings,
     EngineSettings,
     LedgerSettings,
     LimitSettings,
@@ -43,6 +45,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _TABLES = (
     *("server", "upstream", "routing", "ledger", "limits", "rankings", "observability", "batches"),
+    "energy",
     *("providers", "presets", "engines", "route"),
 )
 _TOML_POSITION = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -87,6 +90,7 @@ def load(
         for name, (path, value) in _named_tables(source, "providers").items()
     }
     keys = resolved_keys(source, providers, env, preset_env, required=require_secrets, vaulted=vaulted)
+    engines = _engines(source, folder)
     return Settings(
         home=folder,
         source=found.file if found else None,
@@ -98,8 +102,10 @@ def load(
         rankings=_section(RankingsSettings, "rankings", source),
         observability=_section(ObservabilitySettings, "observability", source),
         batches=_section(BatchSettings, "batches", source),
+        energy=_energy(source),
         providers={name: without_keys(given) for name, given in providers.items()},
-        engines=_engines(source, folder),
+        engines={name: msgspec.structs.replace(each, api_key=None) for name, each in engines.items()},
+        engine_keys=_engine_keys(engines, env, required=require_secrets),
         secrets={name: found[0].secret for name, found in keys.items()},
         provider_keys={
             name: found for name, found in keys.items() if name in providers and providers[name].keys
@@ -146,6 +152,18 @@ def _section(cls: type[S], name: str, source: Source) -> S:
     return build(cls, fields(cls, source.content.get(name, {}), source, (name,)), source, (name,))
 
 
+def _energy(source: Source) -> EnergySettings:
+    found = _section(EnergySettings, "energy", source)
+    idle, full = found.idle_watts, found.full_watts
+    if idle is not None and full is not None and full < idle:
+        raise source.refuse(
+            ("energy",),
+            "full_watts must be at least idle_watts; give both of the whole machine",
+            at="full_watts",
+        )
+    return found
+
+
 def _routing(source: Source) -> RoutingSettings:
     """``[routing]`` with ``[routing.auto]`` in it."""
     path: KeyPath = ("routing",)
@@ -182,9 +200,45 @@ def _engines(source: Source, folder: Path) -> dict[str, EngineSettings]:
         origin[name] = (source, path)
     engines: dict[str, EngineSettings] = {}
     for name, merged in values.items():
-        engine = build(EngineSettings, merged, *origin[name])
-        engines[name] = msgspec.structs.replace(engine, path=str(under(folder, engine.path)))
+        where, path = origin[name]
+        engine = build(EngineSettings, merged, where, path)
+        if found := misplaced(merged, engine.runtime) or conflict(engine):
+            raise where.refuse(path, " ".join(found), at=found[0])
+        if engine.api_key is not None and engine.api_key_env is not None:
+            raise where.refuse(path, "api_key and api_key_env are both set; keep one", at="api_key_env")
+        if engine.runs_elsewhere:
+            engines[name] = _server(engine, merged)
+        else:
+            engines[name] = msgspec.structs.replace(engine, path=str(under(folder, engine.path)))
     return engines
+
+
+def _server(engine: EngineSettings, given: Mapping[str, Any]) -> EngineSettings:
+    """A server that runs already: what it does not tell is 0, and its address has one form."""
+    return msgspec.structs.replace(
+        engine,
+        url=engine.url.rstrip("/").removesuffix("/v1"),
+        slots=0,
+        context_length=given.get("context_length", 0),
+    )
+
+
+def _engine_keys(
+    engines: Mapping[str, EngineSettings], env: Mapping[str, str], *, required: bool
+) -> dict[str, str]:
+    """The keys of servers, by the engine's name. Where ``required``, one that is nowhere is an error."""
+    found = {}
+    for name, engine in engines.items():
+        secret = engine.api_key
+        if secret is None and engine.api_key_env is not None:
+            secret = key_in_env(engine.api_key_env, env)
+            if secret is None and required:
+                raise ConfigError(
+                    f"engines.{name}: environment variable {engine.api_key_env} is not set; export it"
+                )
+        if secret is not None:
+            found[name] = secret
+    return found
 
 
 def _pepper(file: Path) -> bytes:

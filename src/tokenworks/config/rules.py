@@ -13,6 +13,7 @@ from tokenworks.config.auto import AutoSettings
 from tokenworks.config.glob import bad_glob, is_glob
 from tokenworks.config.settings import (
     BatchSettings,
+    EnergySettings,
     EngineSettings,
     LedgerSettings,
     LimitSettings,
@@ -54,6 +55,13 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
     RankingsSettings: {"samples_per_s": (0, 1000)},
     ObservabilitySettings: {"sample": (0, 1)},
     BatchSettings: {"concurrency": (1, 1024), "keep_days": (1, 3650)},
+    EnergySettings: {
+        "usd_per_kwh": (0, 5),
+        "g_per_kwh": (0, 3000),
+        "pue": (1, 5),
+        "idle_watts": (0, 100_000),
+        "full_watts": (0.1, 100_000),
+    },
     UpstreamSettings: {
         "connect_timeout_s": (0.1, _DAY_S),
         "first_byte_timeout_s": (0.1, _DAY_S),
@@ -88,8 +96,14 @@ _RANGES: Mapping[type, Mapping[str, tuple[float, float]]] = {  # least, most; ti
     EngineSettings: {
         "context_length": _TOKENS,
         "slots": (1, 1024),
+        "batch_slots": (0, 1024),
+        "prompt_cache_mib": (0, 1_048_576),
+        "slot_similarity": (0, 1),
+        "cache_reuse_tokens": (0, 1_000_000),
+        "draft_tokens": (0, 127),
         "threads": (0, 1024),
         "start_timeout_s": (0.1, _DAY_S),
+        "watch_s": (0.2, 3600),
     },
 }
 
@@ -187,6 +201,17 @@ def _otlp_endpoint(value: object) -> str | None:
     return 'must be a URL such as "http://127.0.0.1:4318"'
 
 
+def _server_url(value: object) -> str | None:
+    complaint = _base_url(value) if value else None
+    if complaint is None:
+        return None
+    if "user name" in complaint:
+        return "must not carry a user name or password; use api_key_env"
+    if "query" in complaint:
+        return "must not carry a query or fragment; it is the part before /v1"
+    return 'must be a URL such as "http://10.0.0.5:8000"'
+
+
 def _wire(value: object) -> str | None:
     return None if value in WIRES else "must be one of " + ", ".join(f'"{wire}"' for wire in WIRES)
 
@@ -270,6 +295,13 @@ def _sha256(value: object) -> str | None:
     return None if not value or re.fullmatch("[0-9a-f]{64}", str(value)) else "must be 64 digits 0-9 a-f"
 
 
+def _region(value: object) -> str | None:
+    text = str(value)
+    if text and len(text) <= 64 and text.isprintable():
+        return None
+    return 'must name a region such as "US-TX"; tokenworks energy grid lists them'
+
+
 def _store(value: object) -> str | None:
     if not value or str(value).startswith(("sqlite:///", "postgresql://")):
         return None
@@ -289,6 +321,7 @@ _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
         "otlp_headers": _headers,
         "service_name": _identifier,
     },
+    EnergySettings: {"region": _region, "remote_region": _region},
     AutoSettings: {"models": _globs, "exclude": _globs, "strong": _one_model},
     ProviderSettings: {
         "wire": _wire,
@@ -314,5 +347,14 @@ _RULES: Mapping[type, Mapping[str, Callable[[object], str | None]]] = {
         "supported_parameters": _words,
         "input_modalities": _modalities,
     },
-    EngineSettings: {"model": _identifier, "path": _file, "sha256": _sha256, "aliases": _identifiers},
+    EngineSettings: {
+        "model": _identifier,
+        "path": lambda value: _file(value) if value else None,
+        "sha256": _sha256,
+        "aliases": _identifiers,
+        "url": _server_url,
+        "served_as": _optional_identifier,
+        "api_key": lambda value: bad_secret(str(value)),
+        "api_key_env": _env_name,
+    },
 }

@@ -65,6 +65,7 @@ class RoutingSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     policy: Literal["balanced", "price", "throughput", "latency"] = "balanced"  # where a caller names none
     retry_within_s: float = 120.0  # since the request came; later no further endpoint is tried
     affinity_s: float = 600.0  # a session that was silent for longer is no longer kept to its endpoint
+    prefix: bool = True  # prompts that begin alike go to the same one of several endpoints of equal price
     breaker_failures: int = 5  # in a row, or half of the last minute's: the endpoint rests
     breaker_rest_s: float = 15.0  # before one request may try it again; doubles up to 16 times
     hedge_percentile: float = 0.0  # of its time to first token; then a second endpoint is asked. 0: never
@@ -102,7 +103,21 @@ class BatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         True  # a server starts a worker when there is a batch; else only ``tokenworks worker`` does
     )
     concurrency: int = 16  # requests that one worker has under way
+    native: bool = False  # hand requests in to providers' own batch APIs, where that is cheaper
     keep_days: int = 30  # for which a batch that is over, and the files that it wrote, are kept
+
+
+class EnergySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[energy]``: whose joules are counted, and what power costs. None: what the table of regions says."""
+
+    enabled: bool = True  # the server looks at counters and engines every few seconds
+    region: str = "WORLD"  # where this machine is: ``tokenworks energy grid``
+    usd_per_kwh: float | None = None
+    g_per_kwh: float | None = None  # CO2 equivalent
+    pue: float = 1.0  # what the building takes over what this machine takes
+    idle_watts: float | None = None  # of this machine without work and at full load, where counters
+    full_watts: float | None = None  # can't be read; None: by its hardware threads
+    remote_region: str = "US"  # where models of others are taken to run
 
 
 class ObservabilitySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,18 +189,44 @@ class ProviderSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[engines.NAME]`` or ``HOME/engines/NAME.toml``: a model we run."""
+    """``[engines.NAME]`` or ``HOME/engines/NAME.toml``: a model we run.
+
+    ``llama_cpp`` is started here with a file; ``openai_server`` is a server that somebody starts, at ``url``.
+    """
 
     model: str  # Model.id, what callers ask for
-    path: str  # GGUF file
+    path: str = ""  # GGUF file
     sha256: str = ""
-    runtime: Literal["llama_cpp"] = "llama_cpp"
+    runtime: Literal["llama_cpp", "openai_server"] = "llama_cpp"
     aliases: tuple[str, ...] = ()
     context_length: int = 8192  # tokens of one slot
     slots: int = 4  # requests in parallel
+    batch_slots: int = 0  # of these, for requests of batches at most; 0: all but one
     kv_cache_type: KvCacheType = "f16"
+    flash_attention: Literal["auto", "on", "off"] = "auto"  # quantised caches need it
+    prompt_cache: bool = True  # what a slot still holds of a prompt's beginning is not read again
+    prompt_cache_mib: int = 256  # main memory for conversations that have no slot at the moment; 0: none
+    slot_similarity: float = 0.1  # least share of a prompt that makes a slot preferred; 0: the oldest slot
+    cache_reuse_tokens: int = 0  # least length of pieces reused behind a place that has changed; 0: never
+    speculation: Literal["off", "ngram"] = "off"  # drafts what followed the same words earlier in the text
+    draft_tokens: int = 0  # of one draft; 0: 48, fewer with many slots
     threads: int = 0  # 0: every core
     start_timeout_s: float = 120.0
+    url: str = ""  # of a server, without /v1
+    served_as: str = ""  # what the server calls the model; empty: the same as ``model``
+    kind: str = ""  # of server, as ``engines/server_kinds.toml`` has it; empty: unknown
+    api_key: str | None = None
+    api_key_env: str | None = None
+    watch_s: float = 2.0  # between two looks at how it is and what it has to do
+
+    def __repr__(self) -> str:  # the key stays out of logs
+        where = self.url if self.runs_elsewhere else self.path
+        return f"EngineSettings({self.model!r}, {where!r}, runtime={self.runtime!r})"
+
+    @property
+    def runs_elsewhere(self) -> bool:
+        """Somebody else starts and stops it."""
+        return self.runtime != "llama_cpp"
 
 
 class ProviderKey(msgspec.Struct, frozen=True):
@@ -217,9 +258,11 @@ class Settings(msgspec.Struct, frozen=True):
     rankings: RankingsSettings = RankingsSettings()
     observability: ObservabilitySettings = ObservabilitySettings()
     batches: BatchSettings = BatchSettings()
+    energy: EnergySettings = EnergySettings()
     providers: dict[str, ProviderSettings] = {}
     engines: dict[str, EngineSettings] = {}
     secrets: dict[str, str] = {}
+    engine_keys: dict[str, str] = {}  # of servers, by the engine's name
     provider_keys: dict[str, tuple[ProviderKey, ...]] = {}
     presets: dict[str, dict[str, Any]] = {}
     routes: tuple[RouteSettings, ...] = ()  # ``[[route]]``, in order

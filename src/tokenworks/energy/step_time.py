@@ -196,8 +196,9 @@ def added_s(work: Work, hardware: Hardware, c: Constants) -> float:
 def constants(hardware: str, backend: str, moe: bool) -> Constants:
     """What was fitted for that device and backend, else the nearest there is, with a wider band.
 
-    ``backend`` empty: the one that is predicted best there. Without points of the device: the backend's own constants on
-    all devices; without the backend: those of the one with most points. Processors have rows of their own.
+    ``backend`` empty: the one that is predicted best there. Without points of the device: the backend's own
+    constants on all devices; without the backend: those of the one with most points. Processors have rows of
+    their own.
     """
     return chosen(shipped(), hardware, backend, moe)
 

@@ -2,9 +2,9 @@
 
 The library has an HTTP server too, but it goes on generating for a caller that left while others are
 served, reports the usage of one choice out of n, and drops connections after 5 idle seconds or 100
-requests (measured, docs/engines.md). So requests enter here: each runs in one of ``slots`` threads,
-which the library calls back for every token, or for every batch of the prompt; a caller that has gone
-is noticed at the next of these.
+requests (measured, docs/engines.md). So requests enter here and wait for a slot, those of batches
+behind all others. Each then runs in a thread, which the library calls back for every token, or for every
+piece of the prompt; a caller that has gone is noticed at the next of these.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import hmac
 import logging
 import re
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import msgspec
 
 from tokenworks.config.settings import ServerSettings
 from tokenworks.engines.answer import Answer, UsageSum
+from tokenworks.engines.turns import Turns
 from tokenworks.errors import BadRequest, NotFound, TokenworksError, Unauthorized, Unavailable, render
 from tokenworks.http.reply import JSON_TYPE
 from tokenworks.http.request import Request
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 # The gateway in front has checked sizes and closes idle connections itself.
 SETTINGS = ServerSettings(keepalive_s=86_400.0, max_body_mib=4096, max_buffered_mib=16_384)
+BATCH_HEADER = b"x-tokenworks-batch"  # "1": nobody waits for this answer
 MAX_COMPLAINT = 500  # characters of an error of the library that are passed on
 # What the library recurses over: 20,000 levels of a schema or a grammar ended its process.
 MAX_NESTING = 256
@@ -54,6 +56,7 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
+_whole = msgspec.json.Decoder(int).decode
 
 
 class Runtime(Protocol):
@@ -69,10 +72,11 @@ class Runtime(Protocol):
 class Door:
     """Answers ``POST /v1/chat/completions``, ``GET /metrics`` and, without a key, ``GET /health``."""
 
-    def __init__(self, runtime: Runtime, api_key: str, slots: int) -> None:
+    def __init__(self, runtime: Runtime, api_key: str, slots: int, batch_slots: int) -> None:
         self.runtime = runtime
         self.loop = asyncio.get_running_loop()
         self.threads = ThreadPoolExecutor(slots, "slot")
+        self.turns: Turns[Generation] = Turns(slots, batch_slots)
         self._authorization = b"Bearer " + api_key.encode()
 
     @contextlib.asynccontextmanager
@@ -92,14 +96,26 @@ class Door:
     def _chat(self, request: Request, reply: ClientConnection) -> None:
         try:
             self._authorize(request)
-            generation = Generation(self, reply, peek(request.body))
+            batch = request.headers.get(BATCH_HEADER) == b"1"
+            generation = Generation(self, reply, peek(request.body), batch=batch)
         except (TokenworksError, RecursionError) as error:
             reply.fail(
                 error if isinstance(error, TokenworksError) else BadRequest("the body is nested too deeply")
             )
             return
         reply.release_body(request)
-        generation.work = self.threads.submit(generation.run)
+        self.turns.join(generation, generation.width, batch=batch)
+        self.begin_due()
+
+    def begin_due(self) -> None:
+        """Give free slots to those whose turn it is."""
+        for generation in self.turns.due():
+            self.threads.submit(generation.run)
+
+    def slot_free(self, generation: Generation) -> None:
+        """A generation has ended, or has found that its caller is gone."""
+        self.turns.done(generation.width, batch=generation.batch)
+        self.begin_due()
 
     def _other(self, request: Request, reply: ClientConnection) -> None:
         path = request.target.partition(b"?")[0]
@@ -148,20 +164,29 @@ class _Metrics(_Exchange):
     def __init__(self, door: Door, reply: ClientConnection) -> None:
         super().__init__(reply)
         asked = door.loop.run_in_executor(None, door.runtime.handle_metrics)
+        self.turns = door.turns
         asked.add_done_callback(self._answer)
 
     def _answer(self, asked: asyncio.Future[str]) -> None:
-        if not self.gone:
-            self.reply.send(200, b"content-type: text/plain; version=0.0.4\r\n", asked.result().encode())
+        error = asked.exception()
+        if self.gone:
+            return
+        if error is not None:
+            self.reply.fail(Unavailable(f"the engine can't tell its counters: {error}"))
+            return
+        text = asked.result() + self.turns.metrics()
+        self.reply.send(200, b"content-type: text/plain; version=0.0.4\r\n", text.encode())
 
 
 class Generation(_Exchange):
-    """One chat request, from its turn in a thread to the end of its answer."""
+    """One chat request, from its place in line to the end of its answer."""
 
-    def __init__(self, door: Door, reply: ClientConnection, fields: Fields) -> None:
+    def __init__(self, door: Door, reply: ClientConnection, fields: Fields, *, batch: bool) -> None:
         """Raises BadRequest for what the library would not survive."""
         _check(fields)
         self.door = door
+        self.batch = batch
+        self.width = _choices(fields)  # slots that it takes
         self.streamed = flag(fields, "stream")
         self.wants_usage = self.streamed and _wants_usage(fields)
         for name in OWN_FIELDS:
@@ -169,7 +194,6 @@ class Generation(_Exchange):
         fields["stream"] = fields["return_progress"] = _TRUE
         fields["stream_options"] = raw({"include_usage": True})
         self.body = _encode(fields)
-        self.work: Future[None] | None = None
         self.answer = Answer(logprobs=flag(fields, "logprobs"))
         self.usage = UsageSum()
         self.tail: dict[str, Any] = {}  # the last chunk that carried usage
@@ -182,7 +206,8 @@ class Generation(_Exchange):
         """The whole generation, from prompt to last token."""
         call = self.door.loop.call_soon_threadsafe
         try:
-            self.door.runtime.handle_chat_completions(self.body, self._chunk)
+            if not self.gone:  # since its turn came
+                self.door.runtime.handle_chat_completions(self.body, self._chunk)
         except (ValueError, RuntimeError) as error:  # what the library can't take of a request
             said = str(error).partition(" - hint:")[0]
             call(self._failed, BadRequest(" ".join(said.split())[:MAX_COMPLAINT]))
@@ -191,6 +216,9 @@ class Generation(_Exchange):
             call(self._failed, Unavailable(f"the engine failed on this request: {type(error).__name__}"))
         else:
             call(self._ended)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to take a turn
+                call(self.door.slot_free, self)
 
     def _chunk(self, data: bytes) -> bool:
         """True stops the generation."""
@@ -202,8 +230,8 @@ class Generation(_Exchange):
 
     def client_gone(self) -> None:
         self.gone = True
-        if self.work is not None:
-            self.work.cancel()  # if it still waits for its turn
+        if self.door.turns.leave(self):
+            self.door.begin_due()  # it may have kept others waiting for more slots than they need
 
     shut_down = client_gone
 
@@ -270,6 +298,15 @@ def _wants_usage(fields: Fields) -> bool:
         return bool(_decode(options).get("include_usage"))
     except msgspec.DecodeError:
         raise BadRequest("'stream_options' must be an object") from None
+
+
+def _choices(fields: Fields) -> int:
+    """How many answers are asked for at once; what is no such number is for the library to refuse."""
+    value = fields.get("n")
+    try:
+        return int(_whole(value)) if value is not None else 1
+    except msgspec.DecodeError:
+        return 1
 
 
 def _check(fields: Fields) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tokenworks.engines.manager import EngineState
+from tokenworks.engines.load import Load
+from tokenworks.engines.state import EngineState
 
 Waiter = Callable[[EngineState], None]
 
@@ -20,7 +21,7 @@ class EngineLink:
     def update(self, state: EngineState) -> None:
         """The supervisor's news of one engine; wakes whoever waited for it."""
         self._states[state.name] = state
-        if state.state in ("ready", "failed"):
+        if state.state in ("ready", "failed", "unreachable"):
             for waiter in self._waiting.pop(state.name, ()):
                 waiter(state)
 
@@ -29,12 +30,24 @@ class EngineLink:
         state = self._states.get(name)
         return state if state is not None and state.state == "ready" else None
 
+    def load(self, name: str) -> Load | None:
+        """How busy the engine is, all workers together, a few seconds ago; None where it isn't known."""
+        state = self._states.get(name)
+        return state.load if state is not None else None
+
     def states(self) -> list[EngineState]:
         """What was heard of each engine; one that never ran is not among them. From any thread."""
         return list(self._states.values())
 
     def when_ready(self, name: str, waiter: Waiter) -> None:
-        """Have the engine started; ``waiter`` is called once it is ready or has failed."""
+        """Have the engine started; ``waiter`` is called once it is ready or has failed.
+
+        That is at once where somebody else runs it and it does not answer: nobody here can start it.
+        """
+        state = self._states.get(name)
+        if state is not None and state.state == "unreachable":
+            waiter(state)
+            return
         waiting = self._waiting.setdefault(name, [])
         waiting.append(waiter)
         self._ask_start(name)

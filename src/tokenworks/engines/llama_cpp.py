@@ -27,6 +27,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from tokenworks.config.engines import STEP_TOKENS, batch_slots, conflict, draft_tokens
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.door import Door
 from tokenworks.engines.gguf import read_head
@@ -35,12 +36,9 @@ from tokenworks.errors import ConfigError
 XLLAMACPP = "xllamacpp==2026.10.11549"  # tracks llama.cpp's structs, so exactly this one
 EXIT_FAULT = 78
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-# A running answer waits while a batch of another's prompt is read, and only between two batches is it
-# noticed that a caller has gone. On few cores 128 tokens take a second or less, and larger batches
-# read a prompt hardly faster (docs/engines.md).
-BATCH_TOKENS = 128
-PROMPT_CACHE_MIB = 256  # of conversations that have no slot at the moment; the library's own limit is 8 GiB
+NGRAM_TOKENS = 12  # that must have stood in the text before, for what followed them to be drafted
 LOG_ERRORS = 1  # the library's levels above log every request
+LOG_SIZES = 4  # tells what memory the model and its cache take
 MAX_LOG = 16 << 20
 LOG_LOOK_S = 60.0
 
@@ -51,6 +49,7 @@ class Launch(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     settings: EngineSettings
     api_key: str
+    log_level: int = LOG_ERRORS
 
 
 class Launched(msgspec.Struct, omit_defaults=True):
@@ -91,7 +90,9 @@ def load_library() -> ModuleType:
 
 
 def check_model(name: str, settings: EngineSettings) -> None:
-    """Raises ConfigError for a model file that is missing or is none."""
+    """Raises ConfigError for a model file that is missing or is none, and for impossible settings."""
+    if found := conflict(settings):
+        raise ConfigError(f"engine {name}: {' '.join(found)}")
     path = Path(settings.path)
     again = f"tokenworks model add {name if name == 'smollm2' else 'PATH.gguf --name ' + name}"
     try:
@@ -117,15 +118,20 @@ def parameters(library: ModuleType, launch: Launch, socket: Path) -> Any:
     p.model_alias = {settings.model}  # what answers carry as their model
     p.n_parallel = settings.slots
     p.n_ctx = settings.context_length * settings.slots  # of all slots together
-    p.n_batch = p.n_ubatch = BATCH_TOKENS
+    p.n_batch = p.n_ubatch = STEP_TOKENS
     p.cpuparams.n_threads = p.cpuparams_batch.n_threads = threads
     cache_type = getattr(library.ggml_type, f"GGML_TYPE_{settings.kv_cache_type.upper()}")
     p.cache_type_k = p.cache_type_v = cache_type
-    if settings.kv_cache_type != "f16":  # only flash attention reads quantised values
-        p.flash_attn_type = library.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    p.flash_attn_type = _flash_attention(library, settings)
     p.cont_batching = True
-    p.cache_prompt = True
-    p.cache_ram_mib = PROMPT_CACHE_MIB
+    p.cache_prompt = settings.prompt_cache
+    p.cache_ram_mib = settings.prompt_cache_mib if settings.prompt_cache else 0
+    p.slot_prompt_similarity = settings.slot_similarity
+    p.n_cache_reuse = settings.cache_reuse_tokens
+    if settings.speculation == "ngram":
+        p.speculative.types = [library.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+        p.speculative.ngram_simple.size_n = NGRAM_TOKENS
+        p.speculative.ngram_simple.size_m = draft_tokens(settings)
     p.ctx_shift = False  # a full context ends the answer instead of forgetting its beginning
     p.fit_params = False  # what is set is meant
     p.use_jinja = True
@@ -134,8 +140,17 @@ def parameters(library: ModuleType, launch: Launch, socket: Path) -> Any:
     p.ui = False
     p.hostnames = [str(socket)]
     p.api_keys = [launch.api_key]
-    p.verbosity = LOG_ERRORS
+    p.verbosity = launch.log_level
     return p
+
+
+def _flash_attention(library: ModuleType, settings: EngineSettings) -> Any:
+    kinds = library.llama_flash_attn_type
+    if settings.flash_attention == "off":
+        return kinds.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    if settings.flash_attention == "on" or settings.kv_cache_type != "f16":  # nothing else reads such values
+        return kinds.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    return kinds.LLAMA_FLASH_ATTN_TYPE_AUTO
 
 
 def load_model(library: ModuleType, launch: Launch) -> Any:
@@ -185,7 +200,8 @@ def die_with_parent() -> threading.Event:
 
 async def serve(runtime: Any, launch: Launch, answer: int) -> None:
     """Open the door, tell where it is, and answer for ever."""
-    door = Door(runtime, launch.api_key, launch.settings.slots)
+    settings = launch.settings
+    door = Door(runtime, launch.api_key, settings.slots, batch_slots(settings))
     async with door.opened() as port:
         _tell(answer, Launched(port=port, pid=os.getpid()))
         while True:

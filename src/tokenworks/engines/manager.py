@@ -3,6 +3,8 @@
 An engine that dies is started again after a pause that doubles from half a second to half a minute.
 One that can't run as things are (no library, no model file, a damaged one) is left alone: asked for
 again after a while, it is tried again, because by then somebody may have mended it.
+
+Engines that somebody else runs are only watched: see ``openai_server``.
 """
 
 from __future__ import annotations
@@ -17,14 +19,23 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 import msgspec
 
 from tokenworks.config.settings import EngineSettings
+from tokenworks.engines.exposition import Page
 from tokenworks.engines.llama_cpp import EXIT_FAULT, Launch, Launched
+from tokenworks.engines.load import Looks
+from tokenworks.engines.openai_server import ServerWatch
+from tokenworks.engines.server_client import ServerClient
+from tokenworks.engines.server_probe import metrics
+from tokenworks.engines.state import EngineState, Phase
 from tokenworks.errors import ConfigError
+
+__all__ = ["EngineManager", "EngineState", "environment"]
 
 log = logging.getLogger(__name__)
 
@@ -41,22 +52,6 @@ ENVIRONMENT = ("HOME", "LANG", "PATH", "TMPDIR", "TZ", "VIRTUAL_ENV")
 ENVIRONMENT_PREFIXES = ("DYLD_", "GGML_", "GOMP_", "KMP_", "LC_", "LD_", "OMP_", "PYTHON")
 
 
-class EngineState(msgspec.Struct, frozen=True):
-    """What is known of one engine; small and JSON-able, for it is told to every worker."""
-
-    name: str
-    state: Literal["stopped", "starting", "ready", "restarting", "failed"] = "stopped"
-    port: int = 0  # on 127.0.0.1, while ready
-    api_key: str = ""  # of this start
-    pid: int = 0
-    reason: str = ""  # why it failed, or died last
-
-    def __repr__(self) -> str:  # the key stays out of logs
-        return (
-            f"EngineState({self.name!r}, {self.state!r}, {self.port}, pid={self.pid}, reason={self.reason!r})"
-        )
-
-
 class EngineManager:
     """All engines of this machine. Lives in one event loop, as one object."""
 
@@ -65,9 +60,24 @@ class EngineManager:
         settings: Mapping[str, EngineSettings],
         on_change: Callable[[EngineState], None],
         log_dir: Path,
+        keys: Mapping[str, str] = {},
     ) -> None:
-        """``on_change`` hears of every new state. ``log_dir`` gets ``engine-NAME.log``."""
-        self._engines = {name: _Engine(name, each, on_change, log_dir) for name, each in settings.items()}
+        """``on_change`` hears of every new state. ``log_dir`` gets ``engine-NAME.log``. ``keys`` are those of
+        servers that somebody else runs, by the engine's name."""
+        self._threads = ThreadPoolExecutor(
+            max(1, len(settings)), "engines"
+        )  # one that hangs holds up no other
+        self._engines: dict[str, _Engine | ServerWatch] = {
+            name: ServerWatch(name, each, keys.get(name, ""), on_change, self._threads)
+            if each.runs_elsewhere
+            else _Engine(name, each, on_change, log_dir, self._threads)
+            for name, each in settings.items()
+        }
+
+    def watch(self) -> None:
+        """Look at all engines from now on: are they well, and what do they have to do?"""
+        for engine in self._engines.values():
+            engine.watch()
 
     def state(self, name: str) -> EngineState:
         """What is known now. Raises ConfigError for an unknown name."""
@@ -84,8 +94,9 @@ class EngineManager:
     async def stop_all(self) -> None:
         """End every engine, and what waits for one."""
         await asyncio.gather(*(engine.stop() for engine in self._engines.values()))
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _engine(self, name: str) -> _Engine:
+    def _engine(self, name: str) -> _Engine | ServerWatch:
         engine = self._engines.get(name)
         if engine is None:
             raise ConfigError(f'no engine is called "{name}"; tokenworks model list shows the models')
@@ -104,13 +115,22 @@ class _Engine:
     """One engine: its state, and the task that keeps it running."""
 
     def __init__(
-        self, name: str, settings: EngineSettings, on_change: Callable[[EngineState], None], log_dir: Path
+        self,
+        name: str,
+        settings: EngineSettings,
+        on_change: Callable[[EngineState], None],
+        log_dir: Path,
+        threads: Executor,
     ) -> None:
         self.state = EngineState(name)
         self.settings = settings
         self.on_change = on_change
         self.log_path = log_dir / f"engine-{name}.log"
+        self.threads = threads
         self.keeper: asyncio.Task[None] | None = None
+        self.watcher: asyncio.Task[None] | None = None
+        self.client = ServerClient("")
+        self.looking: asyncio.Future[Page | None] | None = None
         self.process: Process | None = None
         self.changed = asyncio.Event()
         self.retry_at = 0.0
@@ -131,7 +151,16 @@ class _Engine:
             return EngineState(self.state.name, "failed", reason=reason)
         return self.state
 
+    def watch(self) -> None:
+        if self.watcher is None:
+            self.watcher = asyncio.get_running_loop().create_task(self._watch_load())
+
     async def stop(self) -> None:
+        if self.watcher is not None:
+            self.watcher.cancel()
+            await asyncio.gather(self.watcher, return_exceptions=True)
+            self.watcher = None
+            await self.client.end(self.looking)
         if self.keeper is not None:
             self.keeper.cancel()
             await asyncio.gather(self.keeper, return_exceptions=True)
@@ -139,17 +168,38 @@ class _Engine:
             self._enter("stopped")
 
     def _enter(
-        self,
-        state: Literal["stopped", "starting", "ready", "restarting", "failed"],
-        reason: str = "",
-        launched: Launched | None = None,
-        api_key: str = "",
+        self, state: Phase, reason: str = "", launched: Launched | None = None, api_key: str = ""
     ) -> None:
         at = launched or Launched()
-        self.state = EngineState(self.state.name, state, at.port, api_key, at.pid, reason)
+        self.state = EngineState(self.state.name, state, at.port, api_key, at.pid, reason, kind="llama_cpp")
         self.changed.set()  # wakes everybody who waits now
         self.changed = asyncio.Event()
         self.on_change(self.state)
+
+    # --- what it has to do --------------------------------------------------------------------
+
+    async def _watch_load(self) -> None:
+        """Ask it for its load while it is ready, and tell where that has changed."""
+        loop = asyncio.get_running_loop()
+        pid, looks = 0, Looks()
+        while True:
+            await asyncio.sleep(self.settings.watch_s)
+            state = self.state
+            if state.state != "ready":
+                continue
+            if state.pid != pid:
+                self.client.close()
+                self.client = ServerClient(f"http://127.0.0.1:{state.port}", state.api_key)
+                pid, looks = state.pid, Looks()
+            try:
+                self.looking = loop.run_in_executor(self.threads, metrics, self.client)
+                page = await asyncio.shield(self.looking)
+            except OSError:  # it is busy, or about to end: the keeper sees that
+                continue
+            load = None if page is None else looks.see(time.monotonic(), page)
+            if self.state is state and load != state.load:
+                self.state = msgspec.structs.replace(state, load=load)
+                self.on_change(self.state)
 
     # --- the keeper ---------------------------------------------------------------------------
 
@@ -185,7 +235,7 @@ class _Engine:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=log_file,
-                env=_environment(),
+                env=environment(),
                 start_new_session=True,  # Ctrl-C is for the server, which ends its engines last
             )
         try:
@@ -245,7 +295,8 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What an engine's process sees of ours: what processes and libraries need, and no secret."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from tokenworks.config.engines import conflict
 from tokenworks.config.rules import bad_name, problem
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.gguf import GgufHead, read_head
@@ -116,7 +117,7 @@ def add_gguf(
     path = path.expanduser().absolute()
     stem = _PART.sub("", path.stem)
     name = _checked(name or _name_of(stem), settings)
-    head = _language_model(path)
+    head = language_model(path)
     sha256 = file_sha256(path, progress)
     engine = _settings(head, model=f"local/{name}", path=str(path), sha256=sha256, **settings)
     return _put(home, name, engine, path)
@@ -211,7 +212,16 @@ def _name_of(stem: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:64] or "model"
 
 
-def _language_model(path: Path) -> GgufHead:
+def as_engine(path: Path, **settings: Any) -> EngineSettings:
+    """The GGUF file at ``path`` as an engine that is on no shelf. Raises ConfigError."""
+    path = path.expanduser().absolute()
+    return _settings(
+        language_model(path), model=f"local/{_name_of(_PART.sub('', path.stem))}", path=str(path), **settings
+    )
+
+
+def language_model(path: Path) -> GgufHead:
+    """The head of a GGUF file that holds a language model. Raises ConfigError."""
     try:
         head = read_head(path)
     except OSError as error:
@@ -236,28 +246,40 @@ def _settings(head: GgufHead, **settings: Any) -> EngineSettings:
         raise ConfigError(
             f"context_length {context} is more than the {trained} tokens this model was trained on"
         )
-    return EngineSettings(context_length=context, **settings)
+    engine = EngineSettings(context_length=context, **settings)
+    if found := conflict(engine):
+        raise ConfigError(" ".join(found))
+    return engine
 
 
 def _put(home: Path, name: str, engine: EngineSettings, file: Path) -> Added:
     """Write the entry. Raises ConfigError where the name is taken by another file."""
     there = list_engines(home).get(name)
     if there is not None and there.path != engine.path and (home / there.path).exists():
-        raise ConfigError(f'"{name}" already runs {there.path}; give another name with --name')
+        raise ConfigError(f'"{name}" already runs {there.url or there.path}; give another name with --name')
+    write(home, name, engine)
+    return Added(name, engine, read_head(file), file.stat().st_size, replaced=there is not None)
+
+
+def write(home: Path, name: str, engine: EngineSettings) -> None:
+    """Put ``engine`` on the shelf, in the place of one with its name."""
     folder = home / "engines"
     _private(home, folder)
     part = folder / f"{name}.part"
     part.write_text(_toml(engine), "utf-8")
     part.replace(folder / f"{name}.toml")
-    return Added(name, engine, read_head(file), file.stat().st_size, replaced=there is not None)
 
 
 def _toml(engine: EngineSettings) -> str:
     """What of ``engine`` differs from the defaults, and what identifies it."""
     lines = []
+    always: tuple[str, ...] = ("sha256", "context_length")
+    if engine.runs_elsewhere:  # it has no file, and 0 stands for what it does not tell
+        always = ("context_length",) if engine.context_length else ()
+        engine = msgspec.structs.replace(engine, context_length=engine.context_length or DEFAULT_CONTEXT)
     for field in msgspec.structs.fields(EngineSettings):
         value = getattr(engine, field.name)
-        if field.required or value != field.default or field.name in ("sha256", "context_length"):
+        if field.required or value != field.default or field.name in always:
             text = json.dumps(value, ensure_ascii=False).replace(
                 "\x7f", "\\u007f"
             )  # JSON's escapes are TOML's

@@ -61,7 +61,7 @@ def rankings(context: click.Context, /, place: Place, **given: object) -> None:
     """Rank models, authors, countries, providers, apps and more by tokens, against the period before.
 
     Views: model, author, country, provider, weights, app, key, team, user, category, language, code, context,
-    tools, finish, session, spend, savings, speed.
+    tools, finish, session, spend, savings, speed, energy.
 
     \b
     Examples:

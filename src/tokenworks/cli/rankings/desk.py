@@ -24,4 +24,4 @@ def opened(settings: Settings) -> Iterator[Books]:
             pass
         if idle:
             Drainer(settings.journal_dir, store).recover()
-        yield Books(store)
+        yield Books(store, home=settings.home)

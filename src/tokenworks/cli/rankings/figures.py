@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tokenworks.cli.table import plain, usd
-from tokenworks.rankings.figures import change, move, share
+from tokenworks.rankings.figures import carbon, change, energy, joules, move, share
 from tokenworks.rankings.table import Kind
 
 _SIZES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
@@ -53,4 +53,7 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "change": change,
     "seconds": _seconds,
     "rate": "{:,.1f}/s".format,
+    "energy": energy,
+    "carbon": carbon,
+    "joules": joules,
 }
