@@ -176,7 +176,8 @@ class Provider(msgspec.Struct, frozen=True):
     more_wires: tuple[tuple[str, str], ...] = ()  # (wire, base URL)
     trains_on_prompts: bool | None = None  # None: not known, counts as yes where a caller forbids it
     zero_retention: bool = False  # keeps nothing of a request once it is answered
-    batch: BatchApi | None = None  # what is handed in there is kept until it is answered, whatever else it keeps
+    # What is handed in there is kept until it is answered, whatever else is kept.
+    batch: BatchApi | None = None
 
     @property
     def wires(self) -> frozenset[str]:

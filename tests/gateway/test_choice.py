@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +27,7 @@ from tokenworks.gateway.caller import Caller
 from tokenworks.gateway.way import CHAT, WAYS
 from tokenworks.ledger.record import Record
 from tokenworks.plans.keys import Key
-from tokenworks.providers.scripted import Fault, Reply, Script, ScriptedProvider
+from tokenworks.providers.scripted import Fault, Reply, Script, ScriptedProvider, When
 from tokenworks.wire.openai_chat.relay import ChatRequest
 
 Make = Callable[..., Any]
@@ -860,3 +863,59 @@ async def test_an_engine_that_fails_gives_its_prompts_to_the_other(door: Make, t
         replicas = one.gateway.chooser.replicas
         assert [replicas.of(each).under_way for each in one.catalog.find("tiny")] == [0, 0]
         settled(one, 20)
+
+
+async def test_however_requests_end_nothing_stays_under_way(door: Make) -> None:
+    """A rough crowd: errors before and amid answers, hedges, callers who leave, a server that stops."""
+    busy = Fault(kind="status", status=429, retry_after_s=0)
+    rough = Script(
+        reply=(
+            Reply(when=When(every=7), fault=Fault(kind="status", status=500)),
+            Reply(when=When(every=9), fault=busy),
+            Reply(when=When(every=11), fault=Fault(kind="close")),
+            Reply(when=When(every=5, stream=True), tokens=20, fault=Fault(kind="early_close", after_chunk=5)),
+            Reply(when=When(every=3), tokens=5, first_byte_delay_s=0.08),
+            Reply(tokens=5, chunk_delay_s=0.002),
+        )
+    )
+    async with ScriptedProvider(rough) as a, ScriptedProvider(rough) as b, ScriptedProvider(rough) as c:
+        named = {"acme": a, "beta": b, "gamma": c}
+        sellers = {name: sells(each, model(cache_read_mtok=0.01)) for name, each in named.items()}
+        one = await door(sellers, routing=RoutingSettings(hedge_percentile=50, breaker_rest_s=0.1))
+        for endpoint in one.catalog.find("acme/fast"):
+            for _ in range(20):
+                one.health.of(endpoint).first_token(0.02, one.gateway.loop.time())
+        replicas = one.gateway.chooser.replicas
+
+        def under_way() -> list[int]:
+            return [replicas.of(each).under_way for each in one.catalog.find("acme/fast")]
+
+        dice, most = random.Random(5), 0
+
+        async def ask(number: int) -> None:
+            nonlocal most
+            stream, leaves = dice.random() < 0.7, dice.random() < 0.3
+            body = {**chat(f"{number % 9} {LONG}", stream=stream), "session_id": f"s{number % 20}"}
+            with contextlib.suppress(httpx.HTTPError, TimeoutError):
+                async with asyncio.timeout(0.05 if leaves else 10):
+                    await one.post(body)
+            most = max(most, sum(under_way()))
+
+        for first in range(0, 150, 15):
+            await asyncio.gather(*(ask(number) for number in range(first, first + 15)))
+        last = [asyncio.create_task(ask(number)) for number in range(15)]
+        for _ in range(2000):
+            if sum(under_way()) >= 3:
+                break
+            await asyncio.sleep(0.001)
+        one.listener.drain()
+        one.listener.cut()
+        await asyncio.gather(*last)
+        for _ in range(200):
+            if not one.inflight.count():
+                break
+            await asyncio.sleep(0.01)
+        assert one.inflight.count() == 0 and under_way() == [0, 0, 0] and most > 1
+        outcomes = Counter(each.outcome for each in one.records())
+        assert {"ok", "client_gone", "shutdown", "upstream_error"} <= set(outcomes), outcomes
+        assert any(":hedge" in each.reasons or ":slow" in each.reasons for each in one.records())
