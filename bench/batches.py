@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import re
 import statistics
 import sys
@@ -55,7 +56,9 @@ from tokenworks.ledger.batched import BatchRow, PartRow
 from tokenworks.ledger.store import Store, open_store
 from tokenworks.providers.scripted import Reply, Script, running
 
-NOVEL = Path(__file__).resolve().parents[2] / "shared" / "data" / "novel" / "pride-and-prejudice.txt"
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("TOKENWORKS_TEST_DATA") or ROOT.parent / "shared" / "data")
+NOVEL = DATA / "novel" / "pride-and-prejudice.txt"
 FAR_S = 3600.0
 AT_ONCE = 1000
 TALK = (

@@ -54,6 +54,7 @@ VIEWS = (
     *("tools", "finish", "session", "spend", "speed"),
 )
 CHARTS = ("model", "author", "country", "provider")
+A_DAY = 500_000  # requests of a day that is drained: ten million are twenty days
 CHUNK = 250_000  # records written before the drainer is timed on them
 DAY_US = 86_400_000_000
 NOW_US = (LAST_DAY + 1) * DAY_US
@@ -221,15 +222,15 @@ class Traffic:
 def drain(
     where: str, url: str, store: Store, requests: int, sizes: list[tuple[int, int]], told: Any
 ) -> Drained:
-    """``requests`` records over 20 days through journals and drainer; the time is the drainer's alone."""
+    """``requests`` records through journals and drainer, ``A_DAY`` a day; the time is the drainer's alone."""
     traffic = Traffic(sizes)
-    step_us = 20 * DAY_US // requests
+    step_us = DAY_US // A_DAY
     wall = cpu = 0.0
     with tempfile.TemporaryDirectory(prefix="tokenworks-bench-") as name:
         folder = Path(name)
         journal = Journal(folder, "bench", fsync="never")
         drainer = Drainer(folder, store)
-        left, time_us = requests, (LAST_DAY - 20) * DAY_US
+        left, time_us = requests, (LAST_DAY + 1) * DAY_US - requests * step_us
         while left:
             for _ in range(min(CHUNK, left)):
                 journal.append(traffic.record(time_us))

@@ -1,11 +1,10 @@
-import io
 import subprocess
 import sys
 from pathlib import Path
 
 from batching import PEPPER
 
-from tokenworks.app.batch_worker import BatchBirth, pack, unpack
+from tokenworks.app.batch_birth import BatchBirth, pack
 from tokenworks.batches.timing import Timing
 from tokenworks.config.settings import LedgerSettings, Settings
 
@@ -13,13 +12,6 @@ from tokenworks.config.settings import LedgerSettings, Settings
 def birth(home: Path, store: str = "") -> BatchBirth:
     settings = Settings(home=home, source=None, ledger=LedgerSettings(store=store), pepper=PEPPER)
     return BatchBirth(settings, "w", "http://127.0.0.1:1", Timing(look_s=9.0))
-
-
-def test_a_birth_is_read_as_it_was_written_and_nothing_behind_it(tmp_path: Path) -> None:
-    given = birth(tmp_path)
-    stream = io.BytesIO(pack(given) + b"more")
-    assert unpack(stream) == given
-    assert stream.read() == b"more"
 
 
 def start(given: BatchBirth) -> subprocess.Popen[bytes]:

@@ -50,8 +50,21 @@ def test_a_process_that_says_nothing_has_died(
     assert death.value.at is None
 
 
+def test_none_of_our_secrets_are_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    script = tmp_path / "python"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/seen\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(script))
+    monkeypatch.setenv("SOME_API_KEY", "sk-1")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    with pytest.raises(Died):
+        run(task(tmp_path, "one"), tmp_path)
+    seen = dict(line.partition("=")[::2] for line in (tmp_path / "seen").read_text().splitlines())
+    assert "SOME_API_KEY" not in seen and seen["LC_ALL"] == "C.UTF-8" and seen["TMPDIR"] == str(tmp_path)
+
+
 def test_it_is_nice_and_has_a_session_of_its_own(tmp_path: Path) -> None:
-    looked = task(tmp_path, "hang")
+    looked = msgspec.structs.replace(task(tmp_path, "hang"), work=phase.PROBE)
     command = f"""
 from pathlib import Path
 import msgspec
@@ -70,10 +83,14 @@ apart.run(msgspec.json.decode({msgspec.json.encode(looked)!r}, type=phase.Task),
             time.sleep(0.02)
         assert os.getsid(child.pid) == child.pid
         assert child.rlimit(psutil.RLIMIT_AS)[0] == LEAST_BYTES
-        time.sleep(0.2)  # until it knows that it is to die with its parent
+        while not (grandchildren := child.children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        time.sleep(0.2)  # until they know that they are to die with their parents
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         child.wait(10)  # raises where it lives on
+        grandchildren[0].wait(10)
     finally:
         parent.kill()
         parent.wait()

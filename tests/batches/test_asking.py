@@ -15,6 +15,7 @@ from tokenworks.batches.asking import Asking
 from tokenworks.batches.calling import Gateway
 from tokenworks.batches.pace import Pace
 from tokenworks.batches.patience import Patience
+from tokenworks.batches.settling import Settling
 from tokenworks.batches.standing import Standing
 from tokenworks.batches.timing import Timing
 from tokenworks.ledger.batched import SHORT_OF_MONEY
@@ -32,7 +33,7 @@ class Room:
         self.gateway = Gateway(url, PEPPER, 4, 10.0)
         self.alive = True
         self.standing = Standing(store, self.patience, lambda: self.alive)
-        self.asking = Asking(self.gateway, Pace(4), self.standing, QUICK)
+        self.asking = Asking(self.gateway, Pace(4), self.standing, Settling(store, self.patience), QUICK)
         self.batch = batch_row(max_cost_nano_usd=10**9)
         store.add_batch(self.batch)
 
@@ -147,3 +148,10 @@ async def test_one_that_is_cut_off_gives_its_turn_back(room: Room, provider: Scr
             await task
     assert room.asking.under_way == 0
     assert (await asyncio.wait_for(room.ask(), 5)).answer.status == 200
+
+
+async def test_where_the_rest_is_promised_to_a_provider_it_is_not_paused(room: Room) -> None:
+    with room.standing.watching(room.batch):
+        room.standing.promise(room.batch.id, 10**9)
+        assert await room.asking.ask(room.batch, 0, "/v1/chat/completions", BODY, "m") is None
+    assert room.store.batch(room.batch.id).status == "in_progress"

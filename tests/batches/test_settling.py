@@ -70,3 +70,23 @@ async def test_what_no_store_can_hold_is_told_to_whoever_waits(store, settling) 
         await settling.keep(msgspec.structs.replace(bad, model="\ud800"))
     await settling.keep(good)
     assert store.batch(good.batch_id).done == 1
+
+
+async def test_while_too_many_wait_to_be_kept_nobody_asks_for_more(store, monkeypatch) -> None:
+    free, settle = threading.Event(), store.settle_parts
+    monkeypatch.setattr(store, "settle_parts", lambda *given: free.wait(5) and settle(*given))
+    patience = Patience(1)
+    settling = Settling(store, patience, 3)
+    parts = begun(store, 3)
+    keeping = [asyncio.create_task(settling.keep(part)) for part in parts[:2]]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(settling.room(), 1)
+    keeping.append(asyncio.create_task(settling.keep(parts[2])))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(settling.room())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    free.set()
+    await asyncio.wait_for(waiting, 5)
+    await asyncio.gather(*keeping)
+    patience.close()

@@ -122,8 +122,36 @@ async def test_what_was_spent_since_it_was_read_counts_once(store, standing) -> 
         standing.spend(row.id, 1)
         assert await standing.over_cost(row.id)
         await standing.refresh()
+        assert standing._spent[row.id] == 20 and await standing.over_cost(row.id), (
+            "of that nothing is kept yet"
+        )
+        standing.kept(row.id, 20)
+        await standing.refresh()
         assert standing._spent[row.id] == 0 and not await standing.over_cost(row.id)
     free = batch_row()
     with standing.watching(free):
         standing.spend(free.id, 10**15)
         assert not await standing.over_cost(free.id)
+
+
+async def test_what_is_promised_to_a_provider_is_not_spent_meanwhile(store, standing) -> None:
+    row = batch_row(max_cost_nano_usd=100)
+    store.add_batch(row)
+    with standing.watching(row):
+        standing.promise(row.id, 60)
+        standing.spend(row.id, 39)
+        assert not await standing.over_cost(row.id)
+        standing.spend(row.id, 1)
+        assert await standing.over_cost(row.id) and standing.promised(row.id) == 60
+        standing.promise(row.id, 0)
+        assert not await standing.over_cost(row.id)
+
+
+async def test_what_is_spent_and_not_kept_yet_still_counts_when_the_row_is_read(store, standing) -> None:
+    row = batch_row(max_cost_nano_usd=100)
+    store.add_batch(row)
+    with standing.watching(row):
+        standing.spend(row.id, 100)
+        await standing.refresh()
+        await standing.refresh()
+        assert await standing.over_cost(row.id)

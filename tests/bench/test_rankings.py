@@ -1,9 +1,11 @@
 import io
 from pathlib import Path
 
+import pytest
 from fresh_store import fresh_store
 from rich.console import Console
 
+import rankings
 from history import LAST_DAY, Shape
 from rankings import VIEWS, Drained, drain, fill, queries, show
 from tokenworks.rankings.views import VIEWS as ALL
@@ -28,10 +30,11 @@ def test_every_ranking_is_asked_and_timed(tmp_path: Path) -> None:
     assert "DIFFERS" in out.getvalue()
 
 
-def test_the_drain_is_counted_anew(tmp_path: Path) -> None:
+def test_the_drain_is_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path / 'd.db'}"
     store = fresh_store(url)
     heard: list[int] = []
+    monkeypatch.setattr(rankings, "A_DAY", 75)
     found = drain("sqlite", url, store, 1_500, SIZES, heard.append)
     assert sum(heard) == found.requests == store.totals().requests == 1_500
     assert found.true, found.differing

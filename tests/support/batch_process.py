@@ -52,6 +52,7 @@ async def work(store_url: str, gateway_url: str, name: str, timing: Timing) -> N
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     quick = {"look_s": 0.1, "round_s": 0.1, "poll_s": 0.1, "away_s": 0.05, "backoff_s": 0.01}
+    quick |= {"groups_s": 0.2, "rest_s": 0.3}
     given = {key: float(value) for key, _, value in (word.partition("=") for word in sys.argv[4:])}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work(*sys.argv[1:4], Timing(**(quick | given))))

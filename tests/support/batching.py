@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,14 +69,15 @@ def submitted(store: Store, count: int, texts: str = "nr {}", **fields: Any) -> 
     return row
 
 
-def handed_in(store: Store, lanes: dict[str, str], kind: str = "tiny", **fields: Any) -> BatchRow:
+def handed_in(store: Store, lanes: Mapping[str, str | bytes], kind: str = "tiny", **fields: Any) -> BatchRow:
     """A recipe's batch over these files: name → what it holds."""
     files = []
     for name, text in lanes.items():
         row = file_row(purpose="recipe", name=name)
         store.add_file(row)
-        store.append_file(row.id, 0, text.encode())
-        store.finish_file(row.id, len(text.encode()))
+        body = text.encode() if isinstance(text, str) else text
+        store.append_file(row.id, 0, body)
+        store.finish_file(row.id, len(body))
         files.append(row.id)
     values = {"kind": kind, "status": "validating", "model": "acme/fast", "endpoint": ""} | fields
     batch = batch_row(input_files=tuple(files), **values)

@@ -66,9 +66,14 @@ class ToyProvider:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
+    def origin(self) -> str:
+        """For a worker of batches, to which it is the gateway."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
     def base_url(self) -> str:
         """For the configuration of a gateway."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+        return f"{self.origin}/v1"
 
     def _other(self, ask: Ask) -> str:
         return self.other if isinstance(self.other, str) else self.other(ask)

@@ -6,10 +6,9 @@ A clear line each, and the rest completes.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sqlite3
-import subprocess
-import sys
 import time
 import zipfile
 from collections import Counter
@@ -24,7 +23,6 @@ from made_statement import filing, perfect
 from making_books import page
 from nasty_files import nasty_book
 from postgres import Postgres
-from serving import Server, acme
 from small_disk import fill, make_room, small_disk
 from toy_provider import translating
 
@@ -69,8 +67,8 @@ def wait(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 # --- files
 
 
-def piled(folder: Path) -> list[str]:
-    """Reports and books, whole and broken; their names."""
+def piled(folder: Path) -> dict[str, bytes]:
+    """Reports and books, whole and broken: name → what it holds."""
     good = filing()
     files = {
         "good.pdf": good,
@@ -89,65 +87,39 @@ def piled(folder: Path) -> list[str]:
     nasty_book(folder / "broken.epub", **{"OEBPS/one.xhtml": broken.replace("</body>", "<div>")})
     with zipfile.ZipFile(folder / "hollow.epub", "w") as made:
         made.writestr("mimetype", "application/epub+zip")
-    return sorted(each.name for each in folder.iterdir() if each.is_file())
-
-
-def ran(server: Server, folder: Path, *words: str) -> tuple[int, dict[str, object]]:
-    command = [
-        sys.executable,
-        "-m",
-        "tokenworks",
-        "--home",
-        str(server.home),
-        "batch",
-        "run",
-        *words,
-        "--json",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
-    assert done.stdout.startswith("{"), done.stderr
-    return done.returncode, json.loads(done.stdout)
+    return {each.name: each.read_bytes() for each in sorted(folder.iterdir()) if each.is_file()}
 
 
 def test_bad_files_are_named_and_the_others_are_done(tmp_path: Path) -> None:
-    names = piled(tmp_path)
+    (tmp_path / "in").mkdir()
+    files = piled(tmp_path / "in")
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    store = fresh_store(url)
+    reports = {name: body for name, body in files.items() if name.endswith(".pdf")}
+    books = {name: body for name, body in files.items() if name not in reports}
+    figures = handed_in(store, reports, kind="extract")
+    russian = handed_in(store, books, kind="translate", options=b'{"to":"ru"}')
     with translating(other=json.dumps(perfect())) as provider:
-        server = Server(tmp_path / "home", acme(provider.base_url)).start()
-        try:
-            reports = [name for name in names if name.endswith(".pdf")]
-            _, shown = ran(server, tmp_path, "extract", *reports, "--model", "acme/fast", "--out", "figures")
-            assert shown["status"] == "completed", shown
-            with (tmp_path / "figures" / "skipped.csv").open() as source:
-                skipped = {row["file"]: row["reason"] for row in csv.DictReader(source)}
-            assert set(skipped) == {"none.pdf", "locked.pdf", "scan.pdf", "cut.pdf"}
-            assert "0 bytes" in skipped["none.pdf"] and "encrypted" in skipped["locked.pdf"]
-            assert "scan" in skipped["scan.pdf"] and skipped["cut.pdf"]
-            with (tmp_path / "figures" / "figures.csv").open() as source:
-                figures = list(csv.DictReader(source))
-            assert {row["file"] for row in figures} == {"good.pdf"}
-            assert all(row["accepted"] == "true" for row in figures if row["field"] == "revenue")
-            books = [name for name in names if not name.endswith(".pdf")]
-            _, shown = ran(
-                server,
-                tmp_path,
-                "translate",
-                *books,
-                "--to",
-                "ru",
-                "--model",
-                "acme/fast",
-                "--out",
-                "russian",
-            )
-            assert shown["status"] == "completed", shown
-            made = {each.name for each in (tmp_path / "russian").iterdir()}
-            assert {"good.ru.txt", "good.ru.epub", "broken.ru.epub"} <= made
-            report = next(each for each in made if each.endswith(".md"))
-            said = (tmp_path / "russian" / report).read_text()
-            for name in ("none.epub", "noise.epub", "hollow.epub"):
-                assert f"- {name}: " in said
-        finally:
-            server.stop()
+        worker = WorkerProcess(url, provider.origin, "w", tmp_path / "log")
+        made = {}
+        for batch in (figures, russian):
+            row = until(store, batch.id, over)
+            assert row.status == "completed", row
+            for each in outputs(store, row):
+                made[each.name] = b"".join(store.read_file(each.id)).decode("utf-8", "replace")
+        skipped = {row["file"]: row["reason"] for row in csv.DictReader(io.StringIO(made["skipped.csv"]))}
+        assert set(skipped) == {"none.pdf", "locked.pdf", "scan.pdf", "cut.pdf"}
+        assert "0 bytes" in skipped["none.pdf"] and "encrypted" in skipped["locked.pdf"]
+        assert "scan" in skipped["scan.pdf"] and skipped["cut.pdf"]
+        told = list(csv.DictReader(io.StringIO(made["figures.csv"])))
+        assert {row["file"] for row in told} == {"good.pdf"}
+        assert all(row["accepted"] == "true" for row in told if row["field"] == "revenue")
+        assert {"good.ru.txt", "good.ru.epub", "broken.ru.epub"} <= set(made)
+        report = next(text for name, text in made.items() if name.endswith(".md"))
+        for name in ("none.epub", "noise.epub", "hollow.epub"):
+            assert f"- {name}: " in report
+        assert worker.stop() == 0
+    store.close()
 
 
 def test_a_document_that_kills_takes_nothing_with_it(tmp_path: Path, provider: ThreadedProvider) -> None:
@@ -173,7 +145,7 @@ def test_a_document_that_kills_takes_nothing_with_it(tmp_path: Path, provider: T
 
 def test_a_store_without_room_is_waited_for(tmp_path: Path, provider: ThreadedProvider) -> None:
     """The disk of store and engine fills up in the middle; answers wait until there is room again."""
-    count = 200
+    count = 120
     with small_disk(tmp_path / "small", 24_576) as disk:
         url = f"sqlite:///{disk / 'ledger.db'}"
         store = fresh_store(url)
@@ -183,9 +155,9 @@ def test_a_store_without_room_is_waited_for(tmp_path: Path, provider: ThreadedPr
         until(store, batch.id, lambda row: row.done >= 30)
         fill(disk)
         wait(lambda: "full" in log.read_text())
-        time.sleep(1.0)
+        time.sleep(0.4)
         seen = len(provider.requests)
-        time.sleep(0.5)
+        time.sleep(0.4)
         assert len(provider.requests) == seen < count, "nothing is asked for that can't be kept"
         assert worker.process.poll() is None
         make_room(disk)
@@ -254,20 +226,19 @@ def test_without_room_for_files_a_batch_is_paused_and_resumed(
 def test_a_postgres_that_is_stopped_is_waited_for(
     tmp_path: Path, provider: ThreadedProvider, postgres: Postgres
 ) -> None:
-    count = 200
+    count = 120
     url = postgres.database()
     store = open_store(url)
     store.migrate()
     batch = submitted(store, count)
     worker = WorkerProcess(url, provider.origin, "w", tmp_path / "log")
-    for least in (30, 120):
-        until(store, batch.id, lambda row, least=least: row.done >= least)
-        store.close()  # it is the worker that has to live through it
-        postgres.stop()
-        time.sleep(1.5)
-        assert worker.process.poll() is None
-        postgres.start()
-        store = open_store(url)
+    until(store, batch.id, lambda row: row.done >= 30)
+    store.close()  # it is the worker that has to live through it
+    postgres.stop()
+    time.sleep(1.2)
+    assert worker.process.poll() is None
+    postgres.start()
+    store = open_store(url)
     completed(store, batch.id, count, provider)
     assert worker.stop() == 0
     store.close()
@@ -275,7 +246,7 @@ def test_a_postgres_that_is_stopped_is_waited_for(
 
 def test_a_file_that_is_locked_is_waited_for(tmp_path: Path, provider: ThreadedProvider) -> None:
     """Longer than SQLite waits by itself, and both its files: ours and the engine's."""
-    count = 200
+    count = 120
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     store = fresh_store(url)
     batch = submitted(store, count)
@@ -284,7 +255,7 @@ def test_a_file_that_is_locked_is_waited_for(tmp_path: Path, provider: ThreadedP
     locks = [sqlite3.connect(tmp_path / name) for name in ("ledger.db", "ledger.db.batches")]
     for each in locks:
         each.execute("BEGIN IMMEDIATE")
-    time.sleep(6.5)
+    time.sleep(5.6)
     for each in locks:
         each.close()
     completed(store, batch.id, count, provider)

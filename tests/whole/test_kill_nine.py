@@ -48,9 +48,9 @@ def test_kill_nine_loses_and_doubles_nothing(tmp_path: Path, workers: int) -> No
         try:
             for thread in crowd:
                 thread.start()
-            for round_ in range(10):
+            for round_ in range(6):
                 server.start()
-                time.sleep(0.3 + 0.05 * (round_ % 5))
+                time.sleep(0.3 + 0.08 * (round_ % 3))
                 server.kill()
         finally:
             stop.set()

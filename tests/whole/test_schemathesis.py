@@ -29,7 +29,7 @@ from tokenworks.ledger.store import open_store
 from tokenworks.providers.scripted import running
 
 MODELS = ["acme/fast", "acme/native", "acme/responder"]
-PER_OPERATION = 3  # examples of the random part; the systematic part has its own number
+PER_OPERATION = 2  # examples of the random part; the systematic part has its own number
 TIMEOUT_S = 300.0
 # What does not hold here, on purpose: fields that are not described pass on to the provider, which is the
 # judge of those that are, and a described value may still be refused, such as a spending limit.

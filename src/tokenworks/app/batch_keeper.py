@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 
-from tokenworks.app.batch_worker import BatchBirth, pack
+from tokenworks.app.batch_birth import BatchBirth, pack
 from tokenworks.batches.timing import Timing
 from tokenworks.config.settings import Settings
 from tokenworks.errors import StoreError
@@ -20,7 +20,7 @@ from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 2.0
+LOOK_S = 1.0
 IDLE_S = 60.0  # without a batch, before the worker is stopped
 RESTART_S = (0.1, 1.0, 5.0, 15.0, 60.0)
 STEADY_S = 60.0

@@ -13,10 +13,9 @@ import sys
 import threading
 from typing import BinaryIO
 
-import msgspec
 import uvloop
 
-from tokenworks.app.handover import from_wire, to_wire
+from tokenworks.app.batch_birth import USUAL, unpack
 from tokenworks.app.native_batches import equip
 from tokenworks.batches.engine import engine_url
 from tokenworks.batches.timing import Timing
@@ -28,28 +27,6 @@ from tokenworks.ledger.store import open_store
 log = logging.getLogger(__name__)
 
 NICE = 10  # those who wait for an answer come first
-USUAL = Timing()
-
-
-class BatchBirth(msgspec.Struct):
-    """What it is told on its standard input, which stays open for as long as its supervisor lives."""
-
-    settings: Settings
-    name: str
-    url: str  # of the gateway
-    timing: Timing = USUAL
-
-
-def pack(birth: BatchBirth) -> bytes:
-    """The birth and its length before it."""
-    body = msgspec.msgpack.encode(birth, enc_hook=to_wire)
-    return len(body).to_bytes(4, "big") + body
-
-
-def unpack(stream: BinaryIO) -> BatchBirth:
-    """The same, read; what follows stays in the stream."""
-    size = int.from_bytes(stream.read(4), "big")
-    return msgspec.msgpack.decode(stream.read(size), type=BatchBirth, dec_hook=from_wire)
 
 
 def run(settings: Settings, name: str, url: str, timing: Timing = USUAL) -> int:
@@ -74,8 +51,7 @@ async def _run(settings: Settings, name: str, url: str, timing: Timing) -> int:
         keep_days=settings.batches.keep_days,
         timing=timing,
     )
-    if settings.batches.native:
-        equip(worker, settings)
+    equip(worker, settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop.set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 
 from tokenworks.batches.native.errand import USUAL, Pauses
@@ -24,20 +25,30 @@ ANSWER_S = 600.0  # that a provider may take over a hand-in
 def equip(worker: BatchWorker, settings: Settings) -> None:
     """Let ``worker`` hand in what is cheaper so, with the keys that this installation has.
 
-    Raises ``ConfigError`` for settings that can't be used, ``StoreError`` when the store can't tell keys.
+    Where that is switched off it ends what was begun before. What is not needed is not read.
     """
-    whole = with_vault(settings, worker.store)
-    catalog = load(whole)
+
+    @functools.cache
+    def whole() -> Settings:
+        return with_vault(settings, worker.store)
+
+    @functools.cache
+    def catalog() -> Catalog:
+        return load(whole())
 
     def now() -> Catalog:
-        refresh_prices(catalog)
-        return catalog
+        refresh_prices(catalog())
+        return catalog()
 
     def secret(provider: str) -> str:
-        several = whole.provider_keys.get(provider, ())
-        return several[0].secret if several else whole.secrets.get(provider, "")
+        several = whole().provider_keys.get(provider, ())
+        return several[0].secret if several else whole().secrets.get(provider, "")
 
-    let_hand_in(worker, settings.pepper, now, secret)
+    def ca_file(provider: str) -> str | None:
+        given = whole().providers.get(provider)
+        return given.ca_file if given is not None else None
+
+    let_hand_in(worker, settings.pepper, now, secret, ca_file=ca_file, plans=settings.batches.native)
 
 
 def let_hand_in(
@@ -46,16 +57,30 @@ def let_hand_in(
     catalog: Callable[[], Catalog],
     secret: Callable[[str], str],
     pauses: Pauses = USUAL,
+    *,
+    ca_file: Callable[[str], str | None] = lambda _: None,
+    plans: bool = True,
 ) -> None:
-    """The same with this catalogue; ``secret`` is the key of a provider. Call it on the worker's loop."""
+    """The same with this catalogue, on the worker's loop.
+
+    ``secret`` is the key of a provider, ``ca_file`` its own trust roots.
+    """
     loop = asyncio.get_running_loop()
     upstream = UpstreamSettings(first_byte_timeout_s=ANSWER_S, max_connections=8)
     pool = Pool(loop, upstream, Sweeper(loop))
 
     def reach(offer: Offer) -> Way:
         name = offer.endpoint.provider
-        return way_of(pool, catalog().providers[name], offer.api, secret(name))
+        return way_of(pool, catalog().providers[name], offer.api, secret(name), ca_file=ca_file(name))
 
     worker.jobs.natives = Natives(
-        worker.store, pepper, catalog, reach, worker.patience, worker.settling, worker.standing, pauses
+        worker.store,
+        pepper,
+        catalog,
+        reach,
+        worker.patience,
+        worker.settling,
+        worker.standing,
+        pauses,
+        plans=plans,
     )

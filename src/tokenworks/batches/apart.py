@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 
 FILE_S = 600.0  # that one file may take: two thousand pages of PDF take about one
 LEAST_BYTES, MOST_BYTES = 2 << 30, 4 << 30
+_PASSED = frozenset(
+    ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "MALLOC_ARENA_MAX", "PYTHONUTF8")
+)
 _LAST = 4096  # bytes of its standard error that are kept
 _MARGIN_S = 30.0
 _ENDING_S = 5.0
@@ -60,18 +63,13 @@ def memory_limit() -> int:
 
 def run(task: Task, folder: Path, *, whole_s: float | None = None) -> Line:
     """What came of ``task``, done in ``folder``. Raises Died, NoRoom, Late, and BadRequest as recipes do."""
-    environment = {
-        "MALLOC_ARENA_MAX": "2",  # else each thread takes 64 MiB of addresses
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-    }
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "tokenworks.batches.phase"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
-        env=environment,
+        env=_environment(folder),
         start_new_session=True,
     )
     try:
@@ -83,6 +81,17 @@ def run(task: Task, folder: Path, *, whole_s: float | None = None) -> Line:
                     _kill(child)
     except BrokenPipeError:  # as it was closed: it has ended, and what it said is known
         raise Died(phase.broken("it ended at once"), None) from None
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """None of our secrets: it reads what strangers have made. What it leaves behind goes with ``folder``."""
+    passed = {name: value for name, value in os.environ.items() if name in _PASSED or name.startswith("LC_")}
+    return {
+        "MALLOC_ARENA_MAX": "2",  # else each thread takes 64 MiB of addresses
+        **passed,
+        "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path),
+        "TMPDIR": str(folder),
+    }
 
 
 def _watched(child: subprocess.Popen[bytes], task: Task, whole_s: float | None) -> Line:
@@ -127,6 +136,7 @@ def _outcome(
     if last is not None:
         _kill(child)
     status = child.wait()
+    _kill(child)  # that is, whatever it has started and left
     told = errors.decode("utf-8", "replace").strip()
     if last is None:
         if told:

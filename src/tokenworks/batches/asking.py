@@ -9,6 +9,7 @@ import msgspec
 
 from tokenworks.batches.calling import Answer, Gateway, Lost, NotReached, Told, complaint, told
 from tokenworks.batches.pace import Pace
+from tokenworks.batches.settling import Settling
 from tokenworks.batches.standing import Standing
 from tokenworks.batches.timing import Timing
 from tokenworks.ledger.batched import SHORT_OF_MONEY, BatchRow
@@ -31,8 +32,11 @@ class Asked(msgspec.Struct, frozen=True):
 class Asking:
     """Use from one loop."""
 
-    def __init__(self, gateway: Gateway, pace: Pace, standing: Standing, timing: Timing) -> None:
+    def __init__(
+        self, gateway: Gateway, pace: Pace, standing: Standing, settling: Settling, timing: Timing
+    ) -> None:
         self._gateway, self._pace, self._standing, self._timing = gateway, pace, standing, timing
+        self._settling = settling
         self.under_way = 0
         self._away_s = 0.0  # how long the next wait for a gateway is
 
@@ -51,10 +55,12 @@ class Asking:
                 return None
             status, after_s = 0, None
             try:
+                await self._settling.room()
                 if not self._standing.may_go(batch.id):
                     return None
                 if await self._standing.over_cost(batch.id):
-                    await self._standing.pause(batch.id, _cost_note(batch))
+                    if not self._standing.promised(batch.id):  # else it may go on when that is known
+                        await self._standing.pause(batch.id, _cost_note(batch))
                     return None
                 self.under_way += 1
                 try:

@@ -127,10 +127,13 @@ class Engine:
         if ids:
             self._outside(lambda: self._dbos.cancel_workflows(list(ids)))
 
-    def clear(self, batch_id: str, run: int) -> None:
-        """Forget all groups of a batch that is over, and its runs before this one."""
+    def clear(self, batch_id: str, run: int, *, over: bool = True) -> None:
+        """Forget the runs of a batch before this one, and where that is ``over`` its groups too."""
         found = self._list(workflow_id_prefix=f"{batch_id}.")
-        ids = [each.workflow_id for each in found if each.workflow_id != job_id(batch_id, run)]
+        name = job_id(batch_id, run)
+        ids = [each.workflow_id for each in found if each.workflow_id != name]
+        if not over:
+            ids = [each for each in ids if not each.startswith(f"{name}.")]
         if ids:
             self._outside(lambda: self._dbos.delete_workflows(ids))
 

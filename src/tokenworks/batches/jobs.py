@@ -19,6 +19,7 @@ from tokenworks.batches.engine import ENQUEUED, PENDING, Engine
 from tokenworks.batches.kept import Kept
 from tokenworks.batches.lanes import Find, Lanes
 from tokenworks.batches.materials import Materials
+from tokenworks.batches.native.desk import release
 from tokenworks.batches.native.natives import Natives, taken
 from tokenworks.batches.patience import Patience
 from tokenworks.batches.phase import FULL
@@ -45,8 +46,7 @@ from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
 
-LOOK_AT_GROUPS_S = 5.0
-KEYLESS_S = 15.0  # between two looks at a batch that a provider has, by a worker that can't ask it
+AT_PROVIDER = "a provider has "  # with this a note begins of a batch that may only wait for one
 DAY_US = 86_400_000_000
 OUTPUT_EXPIRES = "output_expires_s"  # in ``options``: how long what it writes is kept
 
@@ -96,31 +96,22 @@ class Jobs:
                 return
             async with self._handed_in(batch) as native:
                 if batch.status == IN_PROGRESS and batch.waiting:
-                    groups = await self._lanes.count(batch)
-                    await self._patience.sure(self._engine.spread, batch_id, run, range(groups))
+                    await self._spread(batch, native is not None)
                     if not await self._wait(batch_id, run, native):
                         return
-                if native is not None:  # ended early: what providers have run by now is told still
-                    await native
+                if native is not None and not await self._told(batch, native):
+                    return
             await self._end(batch_id, run)
 
     @contextlib.asynccontextmanager
     async def _handed_in(self, batch: BatchRow) -> AsyncIterator[asyncio.Task[None] | None]:
         """Meanwhile what is handed in to providers goes its own way; None where nothing is."""
-        if self.natives is None:
-            while await self._patience.sure(taken, self._store, batch):  # only who has the keys can go on
-                await asyncio.sleep(KEYLESS_S)
-                now = await self._patience.sure(self._store.batch, batch.id)
-                if now is None or now.run != batch.run or now.status not in RUNNING:
-                    break
-            yield None
-            return
-        if not await self.natives.begin(batch):
+        if self.natives is None or not await self.natives.begin(batch):
             yield None
             return
         count = len(await self._patience.sure(taken, self._store, batch))
-        note = f"a provider has {count:,} of its requests, and may take a day over them"
-        await self._patience.sure(self._store.update_batch, batch.id, expected=(IN_PROGRESS,), note=note)
+        note = f"{AT_PROVIDER}{count:,} of its requests, and may take a day over them"
+        await self._patience.sure(self._store.update_batch, batch.id, expected=RUNNING, note=note)
         native = asyncio.create_task(self.natives.run(batch))
         try:
             yield native
@@ -142,6 +133,15 @@ class Jobs:
 
     # --- wait
 
+    async def _spread(self, batch: BatchRow, native: bool) -> None:
+        """Let workers ask for what no provider has."""
+        if native:  # such a batch has a run a minute
+            await self._patience.sure(self._engine.clear, batch.id, batch.run, over=False)
+            if batch.waiting <= len(await self._patience.sure(taken, self._store, batch)):
+                return
+        groups = await self._lanes.count(batch)
+        await self._patience.sure(self._engine.spread, batch.id, batch.run, range(groups))
+
     async def _wait(self, batch_id: str, run: int, native: asyncio.Task[None] | None = None) -> bool:
         """Until all parts are settled or nobody works at them any more; False where it is not to be ended."""
         looked = asyncio.get_running_loop().time()
@@ -152,14 +152,17 @@ class Jobs:
                 if self._closed(row):
                     await self._groups_end(batch_id, run)
                     return False
-                if native is not None:
-                    if native.done():  # the next run asks what providers have not run
-                        native.result()
-                        await self._groups_end(batch_id, run)
-                        return not self._standing.row(batch_id).waiting
-                elif asyncio.get_running_loop().time() - looked > LOOK_AT_GROUPS_S:
+                if native is not None and native.done():  # the next run asks what providers have not run
+                    native.result()
+                    await self._groups_end(batch_id, run)
+                    return not self._standing.row(batch_id).waiting
+                if asyncio.get_running_loop().time() - looked > self._timing.groups_s:
                     looked = asyncio.get_running_loop().time()
-                    await self._look_at_groups(batch_id, run)
+                    over = await self._groups_over(batch_id, run)
+                    if over and native is None:
+                        await self._broken_off(batch_id)
+                    elif over and self._rests(batch_id):
+                        return False
                 await asyncio.sleep(self._timing.look_s)
                 continue
             if row.status not in RUNNING:
@@ -172,10 +175,24 @@ class Jobs:
         """Whether a cheaper hour is waited for: this run is over then, and a worker begins the next one."""
         return self._standing.waits(row, time.time_ns() // 1000) is not None
 
-    async def _look_at_groups(self, batch_id: str, run: int) -> None:
+    def _rests(self, batch_id: str) -> bool:
+        """Whether only a provider is waited for: this run is over then, for others need its place."""
+        return self.natives is not None and self.natives.rests(batch_id)
+
+    async def _told(self, batch: BatchRow, native: asyncio.Task[None]) -> bool:
+        """A batch that ends early waits for what providers have run by now; False: in its next run."""
+        while not native.done():
+            if self._rests(batch.id):
+                return False
+            await asyncio.sleep(self._timing.look_s)
+        native.result()
+        return not await self._patience.sure(taken, self._store, batch)
+
+    async def _groups_over(self, batch_id: str, run: int) -> bool:
         groups = await self._patience.sure(self._engine.groups, batch_id, run)
-        if any(state in (PENDING, ENQUEUED) for state in groups.values()):
-            return
+        return not any(state in (PENDING, ENQUEUED) for state in groups.values())
+
+    async def _broken_off(self, batch_id: str) -> None:
         row = await self._patience.sure(self._store.batch, batch_id)
         if row is not None and row.waiting and row.status == IN_PROGRESS:
             raise BrokenOff(f"batch {batch_id}: its groups have ended, {row.waiting} parts are left")
@@ -197,6 +214,8 @@ class Jobs:
         batch = await self._patience.sure(self._store.batch, batch_id)
         if batch is None or batch.run != run or batch.status not in RUNNING:
             return
+        if batch.kind == REQUESTS:  # of hand-ins that were never planned to their end
+            await self._patience.sure(release, self._store, batch_id)
         if batch.status == CANCELLING:
             ended = CANCELLED
         else:

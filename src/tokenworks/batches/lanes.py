@@ -17,7 +17,7 @@ from tokenworks.batches.asking import Asking
 from tokenworks.batches.calling import Told, Unreadable, complaint, said
 from tokenworks.batches.kept import Outcome, kept, outcome_of, part_of
 from tokenworks.batches.lines import NOTHING, answered
-from tokenworks.batches.native.natives import taken
+from tokenworks.batches.native.natives import State, state_of
 from tokenworks.batches.patience import Patience
 from tokenworks.batches.recipes.recipe import Ask, Memory, Part, Recipe, Said, least_bad
 from tokenworks.batches.settling import Settling
@@ -92,7 +92,9 @@ class Lanes:
 
     async def _requests(self, batch: BatchRow, first: int, until: int) -> None:
         page: deque[PartRow] = deque()
-        handed_in = await self._patience.sure(taken, self._store, batch)
+        state = await self._patience.sure(state_of, self._store, batch) or State()
+        handed_in = state.taken
+        self._standing.promise(batch.id, state.expected_nano_usd)
         turn = asyncio.Lock()
         last = first - 1
 
@@ -114,20 +116,22 @@ class Lanes:
 
         async def work() -> None:
             while self._standing.may_go(batch.id) and (part := await next_part()) is not None:
-                await self._request(batch, part)
+                if not await self._request(batch, part):
+                    return
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(min(self._side_by_side, until - first)):
                 tasks.create_task(work())
 
-    async def _request(self, batch: BatchRow, part: PartRow) -> None:
+    async def _request(self, batch: BatchRow, part: PartRow) -> bool:
+        """False where nothing more is to be asked now."""
         if part.request == NOTHING:  # a line that was no request: tried again it is none either
             await self._settling.keep(msgspec.structs.replace(part, status=FAILED))
-            return
+            return True
         model = _model.decode(part.request).model
         asked = await self._asking.ask(batch, part.seq, batch.endpoint, part.request, model)
         if asked is None:
-            return
+            return False
         answer = asked.answer
         count = asked.told
         await self._keep(
@@ -143,6 +147,7 @@ class Lanes:
                 generation_id=answer.generation_id,
             )
         )
+        return True
 
 
 class _Named(msgspec.Struct):

@@ -121,7 +121,8 @@ class Materials:
             row = self._store.file(file_id)
             if row is None or not row.done:
                 raise TokenworksError(f"the input file {file_id} is not there any more; upload it again")
-            name = Path(row.name).name or "file"
+            name = Path(row.name.replace("\0", "")).name
+            name = name if name not in ("", "..") else "file"
             twice = name.casefold() in taken or _NUMBER.fullmatch(name) is not None
             taken.add(name.casefold())
             file = Path(f"{n:06}", name) if twice else Path(name)

@@ -36,6 +36,7 @@ NICE = 10
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _KILL_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _DEAD = {NO_MEMORY: 3, BROKE: 4}  # exit statuses of a probe
+_prctl: Any = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 _CUT = 300  # characters of a message
 
 
@@ -203,9 +204,10 @@ def _probed(recipe: Recipe, task: Task, channel: _Channel) -> dict[int, str]:
 def _killed_by(recipe: Recipe, path: Path, task: Task) -> str:
     """What became of a process that read ``path`` alone; empty where it lived."""
     hear, say = os.pipe()
-    child = os.fork()
+    parent, child = os.getpid(), os.fork()
     if not child:
         os.close(hear)
+        _die_with(parent)
         try:
             recipe.split([path], task.options)
         except BaseException as error:
@@ -282,9 +284,17 @@ def _bound(memory_bytes: int) -> None:
             resource.setrlimit(kind, (most, most))
 
 
+def _die_with(parent: int) -> None:
+    """The same for a fork of ours."""
+    if sys.platform == "linux":
+        _prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != parent:  # it has ended before that
+        os._exit(1)
+
+
 def _die_with_parent(source: BinaryIO) -> None:
     if sys.platform == "linux":  # by the kernel: a library in a loop may never let a thread of ours run
-        ctypes.CDLL(None).prctl(_KILL_WITH_PARENT, signal.SIGKILL)
+        _prctl(_KILL_WITH_PARENT, signal.SIGKILL)
         if select.select([source], [], [], 0)[0]:  # it has ended before that, for it says nothing more
             os._exit(1)
         return

@@ -27,6 +27,7 @@ class Standing:
         self._watched: Counter[str] = Counter()
         self._spent: Counter[str] = Counter()  # since the row was read
         self._unkept: Counter[str] = Counter()  # that the store does not know yet
+        self._promised: dict[str, int] = {}  # what is handed in elsewhere may come to
         self._since: dict[str, tuple[float, int]] = {}  # when it came in view, and its parts settled by then
         self._part_s: dict[str, float] = {}  # how long each part took lately; kept until it is over
 
@@ -46,6 +47,7 @@ class Standing:
                 del self._watched[row.id], self._rows[row.id]
                 self._spent.pop(row.id, None)
                 self._unkept.pop(row.id, None)
+                self._promised.pop(row.id, None)
                 self._since.pop(row.id, None)
 
     def row(self, batch_id: str) -> BatchRow:
@@ -79,11 +81,21 @@ class Standing:
         if batch_id in self._rows:
             self._unkept[batch_id] -= nano_usd
 
+    def promise(self, batch_id: str, nano_usd: int) -> None:
+        """So much of what it may cost is kept for what a provider has of it. Only while it is watched."""
+        self._promised[batch_id] = nano_usd
+
+    def promised(self, batch_id: str) -> int:
+        """As it was told last, nano-dollars; it may have come to its end since."""
+        return self._promised.get(batch_id, 0)
+
     async def over_cost(self, batch_id: str) -> bool:
-        """Whether it has cost all that it may. Never too early; late by what is under way at most."""
+        """Whether all that it may cost is spent or promised. Late by what is under way at most."""
         row = self._rows[batch_id]
-        most = row.max_cost_nano_usd
-        if most is None or row.cost_nano_usd + self._spent[batch_id] < most:
+        if row.max_cost_nano_usd is None:
+            return False
+        most = row.max_cost_nano_usd - self.promised(batch_id)
+        if row.cost_nano_usd + self._spent[batch_id] < most:
             return False
         # Some of that may count twice: it was kept while the row was read.
         known = await self._patience.sure(self._store.batch, batch_id)
@@ -100,7 +112,7 @@ class Standing:
     async def refresh(self) -> None:
         """Read all that are watched."""
         for batch_id in list(self._watched):
-            spent = self._spent[batch_id]
+            spent = self._spent[batch_id] - self._unkept[batch_id]  # what is sure to be in the row then
             row = await self._patience.sure(self._store.batch, batch_id)
             if batch_id not in self._rows:
                 continue

@@ -20,4 +20,6 @@ class Timing(msgspec.Struct, frozen=True):
     )
     away_s: float = 0.5  # after the first time that no gateway answers; doubles up to 10
     answer_s: float = 900.0  # that an answer may take
+    groups_s: float = 5.0  # between two looks whether all groups of a batch have ended
+    rest_s: float = 60.0  # between two runs of a batch that only waits for a provider
     drain_s: float = 20.0  # for answers under way, when the worker is told to stop

@@ -16,7 +16,7 @@ from tokenworks.batches.calling import Gateway
 from tokenworks.batches.cookbook import recipe
 from tokenworks.batches.engine import OVER, Engine
 from tokenworks.batches.hours import WAITS, later_note, off_peak_note
-from tokenworks.batches.jobs import Jobs
+from tokenworks.batches.jobs import AT_PROVIDER, Jobs
 from tokenworks.batches.lanes import Find, Lanes
 from tokenworks.batches.pace import Pace
 from tokenworks.batches.patience import Patience
@@ -68,8 +68,8 @@ class BatchWorker:
         thinking, self._beating = Patience(4), Patience(1)  # a heart beats whatever recipes do
         self.gateway = Gateway(gateway_url, pepper, concurrency, timing.answer_s)
         self.standing = Standing(store, self.patience, self._going)
-        self.asking = Asking(self.gateway, Pace(concurrency), self.standing, timing)
-        settling = self.settling = Settling(store, Patience(1))
+        settling = self.settling = Settling(store, Patience(1), concurrency)
+        self.asking = Asking(self.gateway, Pace(concurrency), self.standing, settling, timing)
         self.lanes = Lanes(
             store,
             self.patience,
@@ -89,6 +89,7 @@ class BatchWorker:
         self._halts = 0  # how often somebody was told not to go on
         self._seen: dict[str, tuple[int, float]] = {}  # batch → which run of it was looked at, and when
         self._again: dict[str, tuple[float, float]] = {}  # batch → not before, and the pause after that
+        self._resting: dict[str, tuple[int, str, float]] = {}  # batch → run, status, since when it is over
         self._paused: dict[str, float] = {}  # batch → since when it is seen paused
 
     def _going(self) -> bool:
@@ -167,7 +168,7 @@ class BatchWorker:
         if not state:
             await self.patience.once(self.engine.start, batch.id, batch.run)
             return
-        if state not in OVER:
+        if state not in OVER or (state == "SUCCESS" and self._rests(batch, now)):
             return
         broke_off = state != "SUCCESS"  # else somebody has paused it, and let it go on
         not_before, pause_s = self._again.get(batch.id, (0.0, self.timing.again_s))
@@ -177,6 +178,16 @@ class BatchWorker:
         if again is not None and broke_off:
             self._again[batch.id] = now + pause_s, min(pause_s * 2, LONGEST_AGAIN_S)
             log.warning("batch %s: run %d broke off (%s); begun anew", batch.id, batch.run, state)
+
+    def _rests(self, batch: BatchRow, now: float) -> bool:
+        """Whether its next run is not due: it waits for a provider. One that was cancelled is due at once."""
+        if not batch.note.startswith(AT_PROVIDER):
+            self._resting.pop(batch.id, None)
+            return False
+        known = self._resting.get(batch.id)
+        if known is None or known[0] != batch.run:
+            known = self._resting[batch.id] = batch.run, batch.status, now
+        return known[1] == batch.status and now - known[2] < self.timing.rest_s
 
     async def _look_at_paused(self, batch: BatchRow) -> None:
         """One that was short of money or room is tried again after a while."""

@@ -14,7 +14,7 @@ from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
-READ_BYTES = 2 * 1024 * 1024  # about 10,000 records, one transaction: the more, the less each costs
+READ_BYTES = 4 * 1024 * 1024  # about 20,000 records, one transaction: the more, the less each costs
 _PATIENCE_S = 1.0  # a frame of a living worker may look wrong while it is being replaced
 
 

@@ -18,6 +18,7 @@ from handing_in import PATHS, requests, said, way_to
 from tokenworks.batches.native.errand import (
     COLLECTED,
     INTENDED,
+    PLANNED,
     SENT,
     Courier,
     Errand,
@@ -113,6 +114,32 @@ async def test_a_cancel_is_passed_on_once_and_what_is_left_says_so(kind: str) ->
         assert {each.reason for each in desk.results.values()} == {"cancelled"}
         assert len(desk.results) == COUNT and provider.stage.bulk.answered == []
         assert sum("cancel" in request.path for request in provider.requests) == 1
+
+
+@pytest.mark.parametrize("state", [PLANNED, INTENDED])
+async def test_what_is_cancelled_before_it_was_sent_is_never_sent(
+    provider: ScriptedProvider, state: str
+) -> None:
+    async with way_to(provider.origin, "files") as way:
+        planned = Errand("t", PATHS["files"], state)
+        errand = await Courier(way, Desk().keep, QUICK).send(
+            planned, requests("t", COUNT), cancels=lambda: True
+        )
+        assert errand == planned and provider.stage.bulk.handed_in == []
+
+
+async def test_one_that_may_not_go_on_looks_no_more(provider: ScriptedProvider) -> None:
+    rests: list[int] = []
+
+    async def unsure(*_: Any) -> str:
+        raise Unsure("the key is refused")
+
+    async with way_to(provider.origin, "files") as way:
+        way.find = unsure
+        courier = Courier(way, Desk().keep, QUICK, rests=lambda: rests.append(1))
+        intended = Errand("t", PATHS["files"], INTENDED)
+        assert await courier.send(intended, requests("t", COUNT), lambda: len(rests) < 3) == intended
+    assert len(rests) == 3 and provider.stage.bulk.handed_in == []
 
 
 async def test_what_is_refused_is_not_sent_again(provider: ScriptedProvider) -> None:

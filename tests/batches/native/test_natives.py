@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,8 @@ from fresh_store import fresh_store
 from limiting import leased, limit
 from native_batches import catalog
 
-from tokenworks.batches.native.errand import Pauses
-from tokenworks.batches.native.natives import LEAST, Natives, part_at, state_of, taken
+from tokenworks.batches.native.errand import SENT, Errand, Pauses
+from tokenworks.batches.native.natives import LEAST, LOST_S, Natives, State, part_at, state_of, taken
 from tokenworks.batches.patience import Patience
 from tokenworks.batches.settling import Settling
 from tokenworks.batches.standing import Standing
@@ -128,11 +129,64 @@ async def test_a_provider_that_is_gone_ends_with_the_batch(
         raise KeyError("acme")
 
     room._reach = gone
-    assert await room.begin(row)
+    assert await room.begin(row) and not room.rests(row.id)
     with room._standing.watching(row):
-        await room.run(row)
-    assert len(taken(store, row)) == LEAST, "it may come back"
+        task = asyncio.create_task(room.run(row))
+        await asyncio.sleep(0.1)
+        assert room.rests(row.id) and len(taken(store, row)) == LEAST, "it may come back"
+        task.cancel()
+        await asyncio.wait([task])
     late = store.update_batch(row.id, status="cancelling")
     with room._standing.watching(late):
         await room.run(late)
+    assert taken(store, row) == frozenset()
+
+
+async def test_what_a_worker_that_died_had_reserved_is_free_in_the_end(
+    store: Store, tmp_path: Path, patience: Patience
+) -> None:
+    room, row = natives(store, tmp_path, patience), ordered(store, LEAST)
+    budget = limit(store, row.key_id, "usd", 1.0)
+    assert await room.begin(row) and leased(store, budget) > 0
+    state = state_of(store, row)
+    assert state is not None
+    over = [msgspec.structs.replace(each, over=True) for each in state.hand_ins]
+    store.keep_shared(row.id, msgspec.json.encode(State(tuple(over))))  # and then it died
+    assert not await room.begin(row) and leased(store, budget) == 0
+
+
+async def test_a_provider_that_tells_nothing_is_waited_for_no_longer_than_it_may_take(
+    store: Store, tmp_path: Path, patience: Patience
+) -> None:
+    room, row = natives(store, tmp_path, patience), ordered(store, LEAST, status="in_progress")
+    room._pauses = Pauses(look_s=0.01)
+    assert await room.begin(row)
+    state = state_of(store, row)
+    assert state is not None
+
+    def gone(_: Any) -> Any:
+        raise KeyError("acme")
+
+    room._reach = gone
+    late = store.update_batch(row.id, status="cancelling")
+    for ago_s, waits in ((LOST_S - 60, True), (LOST_S + 60, False)):
+        sent = Errand("t", "/", SENT, time.time() - ago_s, "b_1")
+        kept = [msgspec.structs.replace(each, errand=sent) for each in state.hand_ins]
+        store.keep_shared(row.id, msgspec.json.encode(State(tuple(kept))))
+        with room._standing.watching(late):
+            _, pending = await asyncio.wait([task := asyncio.create_task(room.run(late))], timeout=0.3)
+            assert bool(pending) == waits and bool(taken(store, row)) == waits
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def test_a_key_that_was_revoked_meanwhile_hands_nothing_in(
+    store: Store, tmp_path: Path, patience: Patience
+) -> None:
+    room, row = natives(store, tmp_path, patience), ordered(store, LEAST)
+    assert await room.begin(row)
+    room._reach = lambda _: None  # type: ignore[assignment,return-value]
+    assert store.revoke_key(row.key_id)
+    with room._standing.watching(row):
+        await room.run(row)
     assert taken(store, row) == frozenset()

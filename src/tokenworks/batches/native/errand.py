@@ -43,6 +43,7 @@ class Pauses(msgspec.Struct, frozen=True):
 
 Keep = Callable[[Errand], Awaitable[None]]  # returns when it is safe on disk
 Settle = Callable[[Outcome], Awaitable[None]]
+Condition = Callable[[], bool]
 USUAL = Pauses()
 
 
@@ -61,17 +62,36 @@ class Courier:
     """Runs errands on one provider. Use from one loop."""
 
     def __init__(
-        self, way: Way, keep: Keep, pauses: Pauses = USUAL, known: Callable[[], Sequence[str]] = tuple
+        self,
+        way: Way,
+        keep: Keep,
+        pauses: Pauses = USUAL,
+        known: Callable[[], Sequence[str]] = tuple,
+        rests: Callable[[], None] = lambda: None,
     ) -> None:
-        """``keep`` makes an errand durable; ``known`` are ids of other hand-ins that this provider has."""
-        self._way, self._keep, self._pauses, self._known = way, keep, pauses, known
+        """``keep`` makes an errand durable; ``known`` are ids of other hand-ins that this provider has.
 
-    async def send(self, errand: Errand, requests: Sequence[Request]) -> Errand:
+        ``rests`` is told whenever nothing can be done but to look again later, maybe in hours.
+        """
+        self._way, self._keep, self._pauses, self._known = way, keep, pauses, known
+        self._rests = rests
+
+    async def send(
+        self,
+        errand: Errand,
+        requests: Sequence[Request],
+        going: Condition = lambda: True,
+        cancels: Condition = lambda: False,
+    ) -> Errand:
         """See that it is handed in, exactly once; returns it as it is kept then.
 
-        Raises ``Refused`` where the provider does not take it: nothing was run then.
+        It has no ``batch_id`` once ``going`` is False, to be asked again later; nor where ``cancels`` is True
+        and the provider surely has nothing of it. Raises ``Refused`` where the provider does not take it:
+        nothing was run then.
         """
         if errand.state in (SENT, COLLECTED):
+            return errand
+        if errand.state == PLANNED and cancels():
             return errand
         if errand.state == PLANNED:
             errand = msgspec.structs.replace(errand, state=INTENDED, intended_s=time.time())
@@ -80,7 +100,10 @@ class Courier:
         else:
             batch_id = ""
         while not batch_id:
-            batch_id = await self._found(errand) or await self._submit(errand, requests)
+            found = await self._found(errand, going)
+            if found is None or (not found and cancels()):
+                return errand
+            batch_id = found or await self._submit(errand, requests)
         errand = msgspec.structs.replace(errand, state=SENT, batch_id=batch_id)
         await self._keep(errand)
         return errand
@@ -93,24 +116,24 @@ class Courier:
             log.warning("native batch %s: %s; looking whether it arrived", errand.tag, error)
             return ""
 
-    async def _found(self, errand: Errand) -> str:
-        """Its id at the provider; empty where it surely has none."""
+    async def _found(self, errand: Errand, going: Condition) -> str | None:
+        """Its id at the provider; empty where it surely has none, None once ``going`` is False."""
         began, pause_s = time.monotonic(), self._pauses.look_s
-        while True:
+        while going():
             try:
                 found = await self._way.find(errand.tag, errand.intended_s, self._known())
             except Unsure as error:
                 log.info("native batch %s: %s", errand.tag, error)
+                self._rests()
             else:
                 # A list that is asked at once may not show what was just taken.
                 if found or time.monotonic() - began >= self._pauses.grace_s:
                     return found
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, LONGEST_S)
+        return None
 
-    async def ended(
-        self, errand: Errand, going: Callable[[], bool], cancels: Callable[[], bool]
-    ) -> Progress | None:
+    async def ended(self, errand: Errand, going: Condition, cancels: Condition) -> Progress | None:
         """How it stands at its end; None once ``going`` is False, to be asked again later.
 
         It is cancelled at the provider once ``cancels`` is True; what was run by then is told all the same.
@@ -127,6 +150,7 @@ class Courier:
             else:
                 if progress.ended:
                     return progress
+            self._rests()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.2, LONGEST_S)
         return None

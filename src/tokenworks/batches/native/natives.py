@@ -15,7 +15,7 @@ import msgspec
 
 from tokenworks.batches.hours import hours_of
 from tokenworks.batches.native.desk import Admitted, Desk, Full, NotHere, enter, release
-from tokenworks.batches.native.errand import USUAL, Courier, Errand, Pauses, custom_id, seq_of
+from tokenworks.batches.native.errand import PLANNED, USUAL, Courier, Errand, Pauses, custom_id, seq_of
 from tokenworks.batches.native.offer import Offer, offer
 from tokenworks.batches.patience import Patience
 from tokenworks.batches.settling import Settling
@@ -31,6 +31,7 @@ from tokenworks.providers.bulk.way import Outcome, Refused, Request, Way
 log = logging.getLogger(__name__)
 
 LEAST = 20  # requests; fewer are not worth the wait
+LOST_S = 2 * 86_400.0  # after that every provider has ended it
 PAGE = 200  # parts that are read, and results that are kept, together
 
 
@@ -49,9 +50,19 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     hand_ins: tuple[HandIn, ...] = ()
 
     @property
+    def open(self) -> tuple[HandIn, ...]:
+        """Those that are not over."""
+        return tuple(each for each in self.hand_ins if not each.over)
+
+    @property
     def taken(self) -> frozenset[int]:
         """Numbers of the parts that are not to be asked one by one now."""
-        return frozenset(item.seq for each in self.hand_ins if not each.over for item in each.items)
+        return frozenset(item.seq for each in self.open for item in each.items)
+
+    @property
+    def expected_nano_usd(self) -> int:
+        """What they may come to."""
+        return sum(item.expected_nano_usd for each in self.open for item in each.items)
 
 
 _decode = msgspec.json.Decoder(State).decode
@@ -82,8 +93,15 @@ class Natives:
         settling: Settling,
         standing: Standing,
         pauses: Pauses = USUAL,
+        *,
+        plans: bool = True,
     ) -> None:
-        """``catalog`` with the prices of now; ``reach`` gives the batch API of an offer."""
+        """``catalog`` with the prices of now; ``reach`` gives the batch API of an offer.
+
+        Without ``plans`` it only ends what was begun.
+        """
+        self._plans = plans
+        self._books: dict[str, _Book] = {}
         self._store, self._pepper = store, pepper
         self._catalog, self._reach, self._pauses = catalog, reach, pauses
         self._patience, self._settling, self._standing = patience, settling, standing
@@ -91,23 +109,35 @@ class Natives:
     async def begin(self, batch: BatchRow) -> bool:
         """Plan its hand-ins, unless that was done; whether any is not over."""
         state = await self._patience.sure(state_of, self._store, batch)
-        wanted = batch.kind == REQUESTS and batch.status == IN_PROGRESS and batch.waiting >= LEAST
+        wanted = (
+            self._plans and batch.kind == REQUESTS and batch.status == IN_PROGRESS and batch.waiting >= LEAST
+        )
         if state is None and wanted and hours_of(batch) is None:
             state = await self._plan(batch)
             await self._patience.sure(self._store.keep_shared, batch.id, msgspec.json.encode(state))
-        return state is not None and any(not each.over for each in state.hand_ins)
+        if state is not None and state.hand_ins and not state.open:  # it may have broken off just before
+            await self._patience.sure(release, self._store, batch.id)
+        return state is not None and bool(state.open)
 
     async def run(self, batch: BatchRow) -> None:
         """Carry them all out, side by side. Returns when they are over, or the batch may not go on."""
         state = await self._patience.sure(state_of, self._store, batch)
         assert state is not None, "it has begun"
-        book = _Book(self, batch, state)
-        async with asyncio.TaskGroup() as tasks:
-            for at, each in enumerate(state.hand_ins):
-                if not each.over:
-                    tasks.create_task(book.carry(at))
+        book = self._books[batch.id] = _Book(self, batch, state)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for at, each in enumerate(state.hand_ins):
+                    if not each.over:
+                        tasks.create_task(book.carry(at))
+        finally:
+            del self._books[batch.id]
         if all(each.over for each in book.hand_ins):
             await self._patience.sure(release, self._store, batch.id)
+
+    def rests(self, batch_id: str) -> bool:
+        """Whether ``run`` goes on with it and can only look again later, maybe in hours."""
+        book = self._books.get(batch_id)
+        return book is not None and book.rests
 
     async def desk(self, batch: BatchRow) -> Desk:
         """One for ``batch``, to be closed."""
@@ -201,6 +231,13 @@ class _Book:
         self._room, self._batch = room, batch
         self.hand_ins = list(state.hand_ins)
         self._writing = asyncio.Lock()
+        self._looked: dict[int, bool] = {}  # hand-ins that only wait, and whether a cancel is passed on
+
+    @property
+    def rests(self) -> bool:
+        """Whether all that are not over only wait for their provider."""
+        cancels = self._cancels()
+        return all(each.over or self._looked.get(at) == cancels for at, each in enumerate(self.hand_ins))
 
     async def carry(self, at: int) -> None:
         """From wherever it stands to its end."""
@@ -213,19 +250,24 @@ class _Book:
         try:
             way = room._reach(each.offer)
         except (KeyError, ConfigError) as error:
-            log.error("batch %s: the provider that has it can't be asked any more: %s", self._batch.id, error)
-            await asyncio.sleep(room._pauses.look_s)
-            if self._cancels():  # nobody will ever know what came of it
-                await self._put(at, errand, over=True)
+            log.warning("batch %s: %s, which has it, can't be asked by this worker: %s", self._batch.id,
+                        each.offer.endpoint.provider, error)  # fmt: skip
+            await self._forsaken(at)
             return
-        courier = Courier(way, keep, room._pauses, self._known)
+        courier = Courier(way, keep, room._pauses, self._known, lambda: self._rest(at))
+
+        def going() -> bool:
+            return self._going() and not self._lost(at)
+
         if not errand.batch_id and not self._going():
             return
         try:
             requests = [] if errand.batch_id else await self._requests(each)
-            errand = await courier.send(errand, requests)
-            progress = await courier.ended(errand, self._going, self._cancels)
+            errand = await courier.send(errand, requests, going, self._cancels)
+            progress = await courier.ended(errand, going, self._cancels) if errand.batch_id else None
             if progress is None:
+                if self._lost(at) or (not errand.batch_id and self._going()):
+                    await self._put(at, errand, over=True)
                 return
             if progress.failed:
                 raise Refused(progress.failed)
@@ -237,6 +279,22 @@ class _Book:
                 "batch %s: its provider does not take it (%s); asked one by one", self._batch.id, error
             )
         await self._put(at, errand, over=True)
+
+    async def _forsaken(self, at: int) -> None:
+        """Wait for a worker that has the key; until nobody will ever know what came of it."""
+        while self._going():
+            if self._lost(at):
+                await self._put(at, self.hand_ins[at].errand, over=True)
+                return
+            self._rest(at)
+            await asyncio.sleep(self._room._pauses.look_s)
+
+    def _rest(self, at: int) -> None:
+        self._looked[at] = self._cancels()
+
+    def _lost(self, at: int) -> bool:
+        """Whether nobody waits for it any more: it is to end, and the provider does not tell of it."""
+        return self._cancels() and time.time() - self.hand_ins[at].errand.intended_s > LOST_S
 
     async def _put(self, at: int, errand: Errand, *, over: bool = False) -> None:
         """In the store, with all the others."""
@@ -250,6 +308,8 @@ class _Book:
         room = self._room
         desk = await room.desk(self._batch)
         try:
+            if desk.key is None and each.errand.state == PLANNED:
+                raise Refused("its key is not active any more")
             made = []
             for item in each.items:
                 part = await room._patience.sure(part_at, room._store, self._batch.id, item.seq)

@@ -77,7 +77,7 @@ def reach(url: str) -> None:
 
 
 def _start(settings: Settings, url: str, log: int) -> subprocess.Popen[bytes]:
-    from tokenworks.app.batch_worker import BatchBirth, pack
+    from tokenworks.app.batch_birth import BatchBirth, pack
     from tokenworks.ledger.gateway_id import gateway_id
 
     command = [sys.executable, "-m", "tokenworks.app.batch_worker"]

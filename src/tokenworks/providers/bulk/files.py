@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from tokenworks.providers.bulk.line import Line, lines
-from tokenworks.providers.bulk.way import Outcome, Progress, Refused, Request
+from tokenworks.providers.bulk.way import Outcome, Progress, Refused, Request, Unsure
 
 TAG = "tokenworks"  # in the metadata
 ENDED = frozenset(("completed", "failed", "expired", "cancelled"))
-PAGE, MOST_PAGES = 100, 20
+PAGE, MOST_PAGES = 100, 1000
 SKEW_S = 600  # by which clocks may differ
 _encode = msgspec.json.Encoder().encode
 
@@ -50,9 +50,9 @@ class Files:
                     return str(batch["id"])
             last = page["data"][-1] if page["data"] else None
             if last is None or not page.get("has_more") or last["created_at"] < since_s - SKEW_S:
-                break
+                return ""
             after = f"&after={last['id']}"
-        return ""
+        raise Unsure(f"the provider has over {MOST_PAGES * PAGE:,} batches since then")
 
     async def progress(self, batch_id: str) -> Progress:
         """Of one that the provider refused as a whole, the first of its reasons."""

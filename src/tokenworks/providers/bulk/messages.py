@@ -16,7 +16,7 @@ from tokenworks.providers.bulk.line import Line, lines
 from tokenworks.providers.bulk.way import Outcome, Progress, Refused, Request, Unsure
 
 PATH = "/v1/messages/batches"
-PAGE, MOST_PAGES = 100, 20
+PAGE, MOST_PAGES = 100, 1000
 SKEW_S = 600  # by which clocks may differ
 _STATUSES = {  # of an error that is not told with its HTTP status
     "invalid_request_error": 400,
@@ -95,6 +95,7 @@ class Messages:
             if not page.get("has_more"):
                 return
             after = f"&after_id={page['last_id']}"
+        raise Unsure(f"the provider has over {MOST_PAGES * PAGE:,} batches since then")
 
 
 def _outcome(custom_id: str, result: dict[str, Any]) -> Outcome:

@@ -17,7 +17,7 @@ from tokenworks.rankings.views.told import table
 from tokenworks.rankings.views.view import Asked, View
 from tokenworks.schema import NANO_USD
 
-MOST_SESSIONS = 5_000  # of one week that are looked at
+MOST_SESSIONS = 3_000  # of one week that are looked at
 TURNS = (1, 2, 4, 8, 16, 32)
 TURN_NAMES = ("1", "2-3", "4-7", "8-15", "16-31", "32+")
 OF_MAKERS = ("model", "author", "country", "weights")
