@@ -17,6 +17,8 @@ serve: $(VENV)/.local
 	  echo "make: no model was added, the server starts without; later: $(BIN)/tokenworks model add smollm2 --home $$home" >&2
 	@exec $(BIN)/tokenworks serve $(ARGS)
 
+# Tests start hundreds of processes: from compiled code each takes half the time.
+test: export PYTHONDONTWRITEBYTECODE =
 test: lint $(VENV)/.model $(VENV)/.openrouter-0.11 chromium
 	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 

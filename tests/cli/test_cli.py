@@ -65,7 +65,7 @@ ALL = [
         for name in ("run", "list", "show", "watch", "pause", "resume", "cancel", "retry", "results")
     ),
     *("capture list", "capture forget", "distill eval", "distill export"),
-    *("engine bench", "engine check-kv"),
+    *("engine add", "engine bench", "engine check-kv", "engine list", "engine status"),
     *(f"energy {name}" for name in ("plan", "compare", "grid", "probe", "fit", "eval")),
 ]
 
