@@ -74,6 +74,8 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.05)
     monkeypatch.setattr(module, "STOP_S", 0.5)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    # Two modules of one size within a second are one to Python's cache of compiled code.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     return write
 
 
