@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from tokenworks.cli.energy.waiting import waiting
 from tokenworks.cli.table import print_json
+from tokenworks.cli.waiting import waiting
 from tokenworks.errors import ConfigError
 
 

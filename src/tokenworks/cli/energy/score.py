@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from tokenworks.cli.energy.waiting import waiting
 from tokenworks.cli.table import print_json
+from tokenworks.cli.waiting import waiting
 from tokenworks.errors import BadRequest
 
 

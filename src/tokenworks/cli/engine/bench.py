@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import click
 from tokenworks.cli.engine.chosen import chosen
 from tokenworks.cli.home import Place, placed
 from tokenworks.cli.table import print_json, print_table
+from tokenworks.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from tokenworks.engines.speed import Measured
@@ -43,7 +42,7 @@ def bench(
 
     engine = chosen(place, model, path, threads=threads)
     load = os.getloadavg()[0]
-    with _progress() as progress:
+    with waiting() as progress:
         measured = measure(engine.name, engine.settings, progress, rounds=rounds)
     cores = engine.settings.threads or usable_cores()
     machine = {
@@ -101,19 +100,3 @@ def _show(measured: Measured) -> None:
         [("cold", row.tokens, 0, row.cold_ms), ("warm", row.tokens, row.warm_cached_tokens, row.warm_ms)],
         empty="",
     )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenworks.cli.energy.waiting import waiting
+from tokenworks.cli.waiting import waiting
 
 
 def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
