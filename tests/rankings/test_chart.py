@@ -6,9 +6,9 @@ import pytest
 from ranked_ledger import Ledger
 
 from tokenworks.errors import BadRequest
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.rankings.books import Books
 from tokenworks.rankings.chart import Chart, chart
-from tokenworks.rankings.periods import DAY_US
 
 MakeBooks = Callable[..., Books]
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenworks.errors import BadRequest
-from tokenworks.rankings.periods import DAY_US, HOUR_US, UNITS, Period, days_of, label_of, period
+from tokenworks.ledger.rollups import DAY_US, HOUR_US
+from tokenworks.rankings.periods import UNITS, Period, days_of, label_of, period
 
 
 def us(text: str) -> int:

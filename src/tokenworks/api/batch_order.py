@@ -19,7 +19,7 @@ from tokenworks.api.batch_card import INLINE, OUTPUT_EXPIRES
 from tokenworks.api.file_card import BATCH, MAX_EXPIRES_S, MIN_EXPIRES_S, new_file
 from tokenworks.api.files import find_file
 from tokenworks.api.given import schema_of
-from tokenworks.batches.control import DAY_US, RECIPE_US
+from tokenworks.batches.control import RECIPE_US
 from tokenworks.batches.cookbook import option, recipe
 from tokenworks.batches.hours import checked, ordered
 from tokenworks.batches.lines import ENDPOINTS, BadLine, read_line
@@ -28,6 +28,7 @@ from tokenworks.batches.validating import MAX_LINES
 from tokenworks.catalog.resolve import Catalog
 from tokenworks.errors import BadRequest, ConfigError
 from tokenworks.ledger.batched import CHUNK, REQUESTS, VALIDATING, BatchRow, FileRow
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.plans.keys import Key
 from tokenworks.schema import NANO_USD

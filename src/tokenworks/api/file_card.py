@@ -9,11 +9,11 @@ from urllib.parse import quote
 from tokenworks.api.answer import INTEGER, STRING, holding, maybe
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.batched import FileRow
+from tokenworks.ledger.rollups import DAY_US
 
 BATCH, USER_DATA = "batch", "user_data"
 PURPOSES = (BATCH, USER_DATA)  # of uploads
 MAX_NAME = 255  # bytes, as file systems have it
-DAY_US = 86_400 * 1_000_000
 KEPT_US = 30 * DAY_US  # files whose lines are requests, where nobody says how long
 MIN_EXPIRES_S, MAX_EXPIRES_S = 3600, 30 * 86_400
 FILE = holding(

@@ -15,10 +15,10 @@ from tokenworks.ledger.batched import (
     VALIDATING,
     BatchRow,
 )
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 
 ACTIONS = ("pause", "resume", "cancel", "retry")
-DAY_US = 86_400_000_000
 RECIPE_US = 7 * DAY_US  # that a recipe may take: a novel may need longer than a day
 BY_HAND = {"pause": "paused by hand", "cancel": "cancelled by hand"}
 

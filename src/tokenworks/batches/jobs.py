@@ -42,12 +42,12 @@ from tokenworks.ledger.batched import (
     VALIDATING,
     BatchRow,
 )
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 
 log = logging.getLogger(__name__)
 
 AT_PROVIDER = "a provider has "  # with this a note begins of a batch that may only wait for one
-DAY_US = 86_400_000_000
 OUTPUT_EXPIRES = "output_expires_s"  # in ``options``: how long what it writes is kept
 
 

@@ -13,6 +13,7 @@ from tokenworks.catalog.tariff import USUAL, Tariff
 from tokenworks.config.auto import AutoSettings
 from tokenworks.errors import UnknownModel
 from tokenworks.ledger.cubes import cube
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
 from tokenworks.routing.knobs import merged, narrowed
@@ -22,7 +23,6 @@ from tokenworks.schema import Endpoint, Price
 MEASURED_DAYS = 30
 LEAST_TIMED = 5  # answers; fewer say nothing of a model's speed
 SPREAD = 1.5  # around a mean, where no quarter points are known
-DAY_US = 86_400_000_000
 
 # Where the ledger has no answers of a model yet: what remote ones, and small ones on a CPU, mostly keep to.
 GUESSED_RATE = (15.0, 80.0)  # output tokens/s of one request, slow and fast

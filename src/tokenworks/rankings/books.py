@@ -14,8 +14,9 @@ from tokenworks.energy.attribution import Rates
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import Where
 from tokenworks.ledger.outside import OutsideSource
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
-from tokenworks.rankings.periods import DAY_US, LATEST, Period, period
+from tokenworks.rankings.periods import LATEST, Period, period
 
 KEPT_S = 60.0  # how long sums of what is over are kept
 NAMES_S = 5.0  # how long names of keys and teams are

@@ -10,9 +10,10 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import CUBES
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.tallies import week_of
 from tokenworks.rankings.books import Books
-from tokenworks.rankings.periods import DAY_US, EPOCH, Period, label_of
+from tokenworks.rankings.periods import EPOCH, Period, label_of
 from tokenworks.rankings.table import OTHERS, ordered
 from tokenworks.rankings.views import VIEWS, outside, view_of
 from tokenworks.rankings.views.sums import UTC_NOTE, Fetch, fetch_of, maker_test

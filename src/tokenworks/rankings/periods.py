@@ -13,14 +13,13 @@ from typing import Literal
 import msgspec
 
 from tokenworks.errors import BadRequest
+from tokenworks.ledger.rollups import DAY_US, HOUR_US
 from tokenworks.plans.window import reached_s, zone
 
 Unit = Literal["day", "week", "month"]
 UNITS: tuple[Unit, ...] = ("day", "week", "month")
 LATEST = "latest"
 
-HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 EPOCH = date(1970, 1, 1)
 FIRST_YEAR, LAST_YEAR = 2000, 9998
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import click
 from tokenworks.cli.engine.chosen import chosen
 from tokenworks.cli.home import Place, placed
 from tokenworks.cli.table import print_json, print_table
+from tokenworks.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from tokenworks.engines.kv_check import Report
@@ -56,7 +56,8 @@ def check_kv(
     wanted = _types(types)
     asked = prompt_set.load(prompts)
     engine = chosen(place, model, path, context_length=context_length, threads=threads)
-    with _progress(1 + len(wanted)) as progress:
+    with waiting() as tell:
+        progress = _over_all(tell, 1 + len(wanted))
         report = check(
             engine.name, engine.settings, engine.head, asked, wanted, progress, answer_tokens=tokens
         )
@@ -128,24 +129,13 @@ def _show_kinds(report: Report) -> None:
     click.echo()
 
 
-@contextlib.contextmanager
-def _progress(types: int) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar over all types on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _over_all(tell: Callable[[str, int, int], None], types: int) -> Callable[[str, int, int], None]:
+    """One bar over all types: ``check`` counts each from the beginning."""
+    seen: list[str] = []
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda kind, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        seen: list[str] = []
+    def show(kind: str, done: int, total: int) -> None:
+        if kind not in seen:
+            seen.append(kind)
+        tell(kind, (len(seen) - 1) * total + done, types * total)
 
-        def show(kind: str, done: int, total: int) -> None:
-            if kind not in seen:
-                seen.append(kind)
-            bar.update(task, description=kind, completed=(len(seen) - 1) * total + done, total=types * total)
-
-        yield show
+    return show

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tokenworks.ledger.decided import SavingsRow
-from tokenworks.rankings.periods import HOUR_US, Period
+from tokenworks.ledger.rollups import HOUR_US
+from tokenworks.rankings.periods import Period
 from tokenworks.rankings.table import MOVES, Row, Table, columns, ratio
 from tokenworks.rankings.views.ranked import How, Spans, ranked
 from tokenworks.rankings.views.sums import (

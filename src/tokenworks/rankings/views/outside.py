@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 
 from tokenworks.ledger.outside import OutsideRow
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.rankings.books import Books
-from tokenworks.rankings.periods import DAY_US, EPOCH, Period, day_number
+from tokenworks.rankings.periods import EPOCH, Period, day_number
 from tokenworks.rankings.table import MOVES, Named, Row, Table, columns
 from tokenworks.rankings.views.ranked import How, Spans, ranked
 from tokenworks.rankings.views.sums import Groups, Vector, joined, maker_test, spans

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import SessionRow
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.tallies import week_of
 from tokenworks.rankings.periods import Period, day_number
 from tokenworks.rankings.table import Row, Table, columns
@@ -124,7 +125,7 @@ def _weeks(period: Period) -> list[int]:
     """The weeks that begin in the period."""
     first = period.day
     monday = first + timedelta(days=-first.weekday() % 7)
-    last = day_number(first) + (period.until_us - period.since_us) // 86_400_000_000
+    last = day_number(first) + (period.until_us - period.since_us) // DAY_US
     return [week_of(day) for day in range(day_number(monday), last, 7)]
 
 

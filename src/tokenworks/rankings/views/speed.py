@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
-from tokenworks.rankings.periods import DAY_US, Period
+from tokenworks.rankings.periods import Period
 from tokenworks.rankings.table import Row, Table, columns, ratio
 from tokenworks.rankings.views.ranked import How, ranked
 from tokenworks.rankings.views.sums import (

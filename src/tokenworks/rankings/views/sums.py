@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import CUBES
+from tokenworks.ledger.rollups import DAY_US, HOUR_US
 from tokenworks.rankings.books import Maker
-from tokenworks.rankings.periods import DAY_US, HOUR_US, Period
+from tokenworks.rankings.periods import Period
 from tokenworks.rankings.views.ranked import Spans
 from tokenworks.rankings.views.view import Asked
 
