@@ -194,10 +194,11 @@ def energy_rows() -> list[Row]:
             )
             joules = got.power.mean_w / got.speed.output_tps
             what = f"{told['what']}, batch {batch}"
-            rows.append(Row(str(told["point"]), what, "J an output token", told["joules"][i], joules))
+            point, fitted = str(told["point"]), told.get("fitted", False)
+            rows.append(Row(point, what, "J an output token", told["joules"][i], joules, fitted))
             if "watts" in told:
                 watts = got.power.mean_w * got.devices
-                rows.append(Row(str(told["point"]), what, "W of all GPUs", told["watts"][i], watts))
+                rows.append(Row(point, what, "W of all GPUs", told["watts"][i], watts, fitted))
     return rows
 
 

@@ -5,8 +5,8 @@ from tokenworks.energy import hardware, power
 
 def test_draw_grows_with_use_up_to_its_limit() -> None:
     h100 = power.draw(hardware.load("h100"))
-    assert h100.at(0, 0) == 491
-    assert h100.at(0, 0.2) == 491 + 0.2 * 465
+    assert h100.at(0, 0) == 204
+    assert h100.at(0.5, 0.2) == pytest.approx(204 + 0.5 * 177 + 594 * 0.2**0.3)
     assert h100.at(1, 1) == 700
     b200 = power.draw(hardware.load("b200"))
     assert b200.at(0.25, 0) == 292 + 604 * 0.5
@@ -14,7 +14,7 @@ def test_draw_grows_with_use_up_to_its_limit() -> None:
 
 
 def test_devices_without_a_row_are_scaled_by_their_kind() -> None:
-    assert power.draw(hardware.load("h20")).at(0, 0) == pytest.approx(491 * 400 / 700)
+    assert power.draw(hardware.load("h20")).at(0, 0) == pytest.approx(204 * 400 / 700)
     assert power.draw(hardware.load("gb200")).idle_w == pytest.approx(292 * 1.2)
     for device in hardware.listed():
         assert 0 < power.draw(device).at(0.5, 0.1) <= device.tdp_w + 1e-9

@@ -24,6 +24,9 @@ class Tensor:
     def __mul__(self, other: Any) -> Tensor:
         return Tensor(self.array * (other.array if isinstance(other, Tensor) else other))
 
+    def __add__(self, other: Tensor) -> Tensor:
+        return Tensor(self.array + other.array)
+
     def copy_(self, source: Tensor) -> Tensor:
         self.array[...] = source.array
         return self
@@ -57,7 +60,10 @@ class NumpyTorch:
             empty_cache=lambda: None,
             synchronize=lambda: None,
         )
-        self.nn = SimpleNamespace(functional=SimpleNamespace(silu=self._silu))
+        attend = self._attend
+        self.nn = SimpleNamespace(
+            functional=SimpleNamespace(silu=self._silu, scaled_dot_product_attention=attend)
+        )
         self.random = np.random.default_rng(1)
 
     inference_mode = staticmethod(contextlib.nullcontext)
@@ -74,8 +80,8 @@ class NumpyTorch:
     def randperm(self, count: int, device: str) -> Tensor:
         return Tensor(self.random.permutation(count))
 
-    def arange(self, first: int, last: int, dtype: str, device: str) -> Tensor:
-        return Tensor(np.arange(first, last))
+    def arange(self, *ends: int, device: str, dtype: str = "int64") -> Tensor:
+        return Tensor(np.arange(*ends))
 
     def index_select(self, pool: Tensor, axis: int, order: Tensor) -> Tensor:
         return Tensor(np.ascontiguousarray(np.take(pool.array, order.array, axis)))
@@ -93,3 +99,7 @@ class NumpyTorch:
 
     def _silu(self, value: Tensor) -> Tensor:
         return Tensor(value.array / (1 + np.exp(-value.array)))
+
+    def _attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        scores = query.array @ np.swapaxes(keys.array, -1, -2) * query.array.shape[-1] ** -0.5
+        return Tensor(self.softmax(Tensor(scores), -1).array @ values.array)

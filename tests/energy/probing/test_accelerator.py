@@ -43,6 +43,15 @@ def test_everything_is_measured_by_torch_itself(name: str) -> None:
     assert (found.problem, found.seconds > 0) == ("", True)
 
 
+@pytest.mark.parametrize("name", accelerator.NAMES)
+def test_everything_is_measured_on_a_gpu(name: str) -> None:
+    torch = accelerator.installed_torch() if importlib.util.find_spec("torch") else None
+    if torch is None or accelerator.card(torch) is None:
+        pytest.skip("torch sees no GPU")
+    found = accelerator.measure(torch, name, SMALL, 0.01)
+    assert (found.problem, found.seconds > 0) == ("", True)
+
+
 def test_latent_attention_reads_one_latent_for_all_heads() -> None:
     shown, used, moved, operations = outcome("attention_latent")
     latent, query = used["latent"].array, used["query"].array
@@ -63,13 +72,16 @@ def test_paged_attention_follows_its_pages() -> None:
     keys, values, query = (used[each].array for each in ("keys", "values", "query"))
     order = tensors(used["gathered"])["order"].array
     pages = SMALL.context // SMALL.page
-    shown = run().array.reshape(SMALL.sequences, SMALL.kv_heads, SMALL.queries_per_kv, SMALL.head_dim)
-    query = query.reshape(shown.shape)
+    shown = run().array
+    parts = order.reshape(SMALL.sequences, SMALL.kv_heads, pages)
+    assert sorted(order) == list(range(len(keys)))  # every head's part of every page belongs to one sequence
+    assert (parts % SMALL.kv_heads == np.arange(SMALL.kv_heads)[:, None]).all()
+    own = parts // SMALL.kv_heads
+    assert (own == own[:, :1]).all()  # all heads of a sequence lie in the same pages
     for sequence in range(SMALL.sequences):
-        own = order[sequence * pages : (sequence + 1) * pages]
         for head in range(SMALL.kv_heads):
-            k = np.concatenate([keys[page][:, head] for page in own])
-            v = np.concatenate([values[page][:, head] for page in own])
+            rows = parts[sequence, head]
+            k, v = (each[rows].reshape(SMALL.context, SMALL.head_dim) for each in (keys, values))
             scores = query[sequence, head] @ k.T / np.sqrt(SMALL.head_dim)
             weights = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
             np.testing.assert_allclose(shown[sequence, head], weights @ v, rtol=1e-4, atol=1e-6)

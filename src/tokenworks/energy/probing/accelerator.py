@@ -179,27 +179,29 @@ def _attention_paged(torch: Any, sizes: Sizes, device: str) -> _Work:
     Pages are gathered, which writes and reads them once more than a fused kernel does: a floor.
     """
     pages = sizes.context // sizes.page
-    shape = (sizes.sequences * pages, sizes.page, sizes.kv_heads, sizes.head_dim)
+    total = sizes.sequences * pages
+    shape = (total * sizes.kv_heads, sizes.page * sizes.head_dim)  # a row: one head's part of a page
     keys, values = (_random(torch, shape, device) for _ in range(2))
-    order = torch.randperm(sizes.sequences * pages, device=device)
-    rows = (sizes.sequences * sizes.kv_heads, sizes.queries_per_kv, sizes.head_dim)
+    order = torch.randperm(total, device=device)
+    heads = torch.arange(sizes.kv_heads, device=device)
+    by_sequence = order.view(sizes.sequences, 1, pages) * sizes.kv_heads + heads.view(-1, 1)
+    order = by_sequence.reshape(-1)
+    rows = (sizes.sequences, sizes.kv_heads, sizes.queries_per_kv, sizes.head_dim)
     query = _random(torch, rows, device)
 
     def gathered(pool: Any) -> Any:
-        by_sequence = torch.index_select(pool, 0, order).view(
-            sizes.sequences, sizes.context, sizes.kv_heads, sizes.head_dim
-        )
-        heads = by_sequence.transpose(1, 2)
-        return heads.reshape(sizes.sequences * sizes.kv_heads, sizes.context, sizes.head_dim)
+        one = torch.index_select(pool, 0, order)
+        return one.view(sizes.sequences, sizes.kv_heads, sizes.context, sizes.head_dim)
 
     def run() -> Any:
-        scores = torch.bmm(query, gathered(keys).transpose(1, 2)) * sizes.head_dim**-0.5
-        return torch.bmm(torch.softmax(scores, -1), gathered(values))
+        attend = torch.nn.functional.scaled_dot_product_attention
+        return attend(query, gathered(keys), gathered(values))
 
     tokens = sizes.sequences * sizes.context
     moved = 2.0 * tokens * sizes.kv_heads * sizes.head_dim * 2
     queries = sizes.kv_heads * sizes.queries_per_kv
-    return run, moved, 4.0 * tokens * queries * sizes.head_dim, "index_select, bmm, softmax"
+    how = "index_select, scaled_dot_product_attention"
+    return run, moved, 4.0 * tokens * queries * sizes.head_dim, how
 
 
 def _attention_latent(torch: Any, sizes: Sizes, device: str) -> _Work:
