@@ -118,6 +118,28 @@ def test_an_idle_stock_goes_back_and_a_retired_one_settles_to_the_end() -> None:
     assert money.free == 10**12 - 70
 
 
+def test_a_stock_that_is_used_up_keeps_nothing_once_its_requests_are_over() -> None:
+    accounts = [account(unit, 10**12) for unit in UNITS]
+    block = Block(accounts, Leases(), 100)  # type: ignore[arg-type]
+    block.fill(NOW_US, 10, 100, 10)
+    records = [begin(block) for _ in range(STOCK)]
+    for record in records:
+        end(block, record, 1, 2, 7)
+    used = {"usd": 7, "requests": 1, "input_tokens": 1, "output_tokens": 2, "tokens": 3, "concurrent": 0}
+    assert {a.unit: 10**12 - a.free for a in accounts} == {u: STOCK * used[u] for u in UNITS}
+
+
+def test_a_stock_given_back_while_a_request_is_under_way_keeps_nothing_once_that_is_over() -> None:
+    money = account("usd", 10**12)
+    block = Block([money], Leases(), 100)  # type: ignore[arg-type]
+    block.fill(NOW_US, 10, 100, 10)
+    record = begin(block)
+    block.close()
+    assert money.free == 10**12 - block.most_nano
+    end(block, record, 10, 10, 70)
+    assert money.free == 10**12 - 70
+
+
 def test_a_request_that_was_not_begun_leaves_nothing() -> None:
     money = account("usd", 10**12)
     block = Block([money], Leases(), 100)  # type: ignore[arg-type]

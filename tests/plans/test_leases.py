@@ -168,6 +168,23 @@ async def test_idle_accounts_are_given_back_after_so_many_rounds(store: Faulty, 
     assert await leased(leases, one, 200) >= 200
 
 
+async def test_who_alone_wanted_in_vain_keeps_the_little_he_has_until_it_lies_idle(
+    store: Faulty, worker: Any
+) -> None:
+    leases = worker("w")
+    one = leases.keep(account())
+    await leased(leases, one, 100)
+    held = one.free
+    assert await leased(leases, one, CAP) == held  # nobody has that much: the request is refused
+    for _ in range(leases_module.IDLE_ROUNDS):
+        leases.housekeeping()
+        await quiet(leases)
+    assert standing(store) == (0, held)  # nobody hears of his own want
+    leases.housekeeping()
+    await quiet(leases)
+    assert standing(store) == (0, 0)
+
+
 async def test_what_others_want_is_given_back_at_the_next_housekeeping(store: Faulty, worker: Any) -> None:
     first, second = worker("w1"), worker("w2")
     here, there = first.keep(account()), second.keep(account())

@@ -130,6 +130,13 @@ class Server:
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
 
+    def until_all_ready(self) -> None:
+        """Until every worker of a server on a new home serves; it is ready when the first one does."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not (self.home / "run" / "server.json").exists():
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
     def kill(self) -> None:
         """SIGKILL to the process a user sees; its children must take care of themselves."""
         assert self.process is not None

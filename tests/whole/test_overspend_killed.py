@@ -11,7 +11,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from bursting import USD, Killer, budgeted_key, burst, gateways, outcome, randomised, until_released
+from bursting import (
+    USD,
+    Killer,
+    budgeted_key,
+    burst,
+    gateways,
+    outcome,
+    randomised,
+    until_buried,
+)
 from limiting import spent
 from postgres import Postgres
 
@@ -32,7 +41,7 @@ def test_workers_are_killed_in_the_middle(tmp_path: Path, strict: bool) -> None:
         statuses = asyncio.run(burst([servers[0].url], key, REQUESTS))
         assert killer.wait()
         if strict:
-            assert until_released(store, budget) < 30
+            assert until_buried(store, servers[0].home / "journal") < 30
         found = outcome(store, key_id, budget, statuses)
         assert found.spent_nano_usd == found.recorded_nano_usd
         assert found.spent_nano_usd <= (USD if strict else 100 * USD)

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import httpx
-from bursting import gateways, until_released
-from limiting import limit, spent
+from bursting import gateways, until_buried
+from limiting import leased, limit, spent
 from postgres import Postgres
 from serving import chat
 
@@ -71,6 +71,7 @@ def test_gateways_serve_within_their_leases_while_the_store_is_away(tmp_path: Pa
             assert spent(store, large) == 101 * COST
             assert 0.97 * 0.05e9 <= spent(store, small) <= 0.05e9
             servers[0].stop()
-            assert until_released(store, large) < 30
+            assert until_buried(store, servers[0].home / "journal") < 30
+            assert leased(store, large) == 0
     finally:
         database.remove()

@@ -99,7 +99,8 @@ class Block:
         self.output_tokens += out
         if out:
             self.typical += (out - self.typical) >> 3
-        if self.retired or self.leases.waiting:
+        # Used up, and nothing is under way: ``tidy`` would find no stock, and what is over would stay taken.
+        if self.retired or self.leases.waiting or not (self.left or self.open):
             self._give_back(self.left)
             self.leases.nudge()
 
