@@ -10,12 +10,10 @@ from fresh_store import fresh_store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenworks.api.uploads import Upload, boundary_of, spools
+from tokenworks.api.uploads import Upload, boundary_of
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.batched import CHUNK, FileRow
 from tokenworks.ledger.store import Store
-from tokenworks.plans import keys
-from tokenworks.plans.keys import KeyBook
 
 DAY_US = 86_400_000_000
 
@@ -125,24 +123,6 @@ def test_what_is_refused_leaves_nothing(store: Store, body: bytes, told: str) ->
             upload(store, body)
     assert [row.id for row in store.files(limit=1000)] == before
     assert all(store.file(file_id) is None for file_id in begun)
-
-
-def test_only_who_has_a_key_may_fill_the_disk(store: Store, tmp_path: Path) -> None:
-    _, secret = keys.create(store, "somebody", b"p" * 32, "member")
-    place = spools(tmp_path, KeyBook(store, b"p" * 32), ("", "/api"))
-    for headers, taken in (
-        ({b"authorization": f"Bearer {secret}".encode()}, True),
-        ({b"authorization": f"bearer  {secret}".encode()}, True),
-        ({b"x-api-key": secret.encode()}, True),
-        ({b"authorization": b"Bearer tw-" + b"x" * 43}, False),
-        ({b"authorization": b"\xff"}, False),
-        ({}, False),
-    ):
-        for path in (b"/v1/files", b"/api/v1/files?x=y", b"/v1/batches"):
-            spool = place.open(path, headers)
-            assert (spool is not None) == (taken and b"files" in path)
-            if spool is not None:
-                spool.close()
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ import psutil
 import pytest
 from serving import Server, acme, chat
 
-from tokenworks.api import app as api
 from tokenworks.api import hot_paths
+from tokenworks.api.entry import PREFIXES
 from tokenworks.app import worker as module
 from tokenworks.app.handover import Birth, Message
 from tokenworks.app.worker import Worker
@@ -174,7 +174,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_every_hot_path_is_described_at_both_addresses(built: Callable[..., Worker]) -> None:
-    described = {prefix + path for prefix in api.PREFIXES for path in hot_paths.PATHS}
+    described = {prefix + path for prefix in PREFIXES for path in hot_paths.PATHS}
     assert {path.decode() for path in built().listener.hot} == described
 
 

@@ -39,6 +39,7 @@ from tokenworks.api import (
 from tokenworks.api import health as watching
 from tokenworks.api import keys as administration
 from tokenworks.api.answer import errors
+from tokenworks.api.entry import PREFIXES
 from tokenworks.catalog.load import Catalog
 from tokenworks.config.settings import Settings
 from tokenworks.errors import TokenworksError, openai_body, render
@@ -47,7 +48,6 @@ from tokenworks.ledger.store import Store
 from tokenworks.plans.keys import KeyBook
 from tokenworks.routing.health import Health
 
-PREFIXES = ("", "/api")
 MAX_SHOWN = 200  # characters of a path that an error repeats
 # A model's endpoints come before models: a model's name may be a path, so theirs would match both.
 FAMILIES = (

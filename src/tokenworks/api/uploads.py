@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
@@ -17,10 +15,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from tokenworks.api.file_card import BATCH, PURPOSES, expires_seconds, file_name, new_file
 from tokenworks.errors import BadRequest, StoreError
-from tokenworks.http.spool import Spools
 from tokenworks.ledger.batched import CHUNK, FileRow
 from tokenworks.ledger.store import Store
-from tokenworks.plans.keys import KeyBook
 
 MAX_FIELD = 1000  # bytes
 MAX_PARTS = 32
@@ -38,17 +34,6 @@ def boundary_of(content_type: str) -> bytes:
             "curl -F purpose=batch -F file=@requests.jsonl"
         )
     return boundary
-
-
-def spools(folder: Path, keys: KeyBook, prefixes: Collection[str]) -> Spools:
-    """Uploads of those who have a key wait in ``folder``; all other bodies are held in memory."""
-
-    def admits(headers: dict[bytes, bytes]) -> bool:
-        given = headers.get(b"authorization") or headers.get(b"x-api-key") or b""
-        token = given[7:].strip() if given[:7].lower() == b"bearer " else given
-        return bool(token) and keys.check(token) is not None
-
-    return Spools(folder, [f"{prefix}/v1/files".encode() for prefix in prefixes], admits)
 
 
 class Upload:

@@ -13,14 +13,11 @@ import sys
 
 import uvloop
 
-from tokenworks.api.app import PREFIXES
-from tokenworks.api.app import build as build_api
-from tokenworks.api.uploads import spools
+from tokenworks.api.entry import PREFIXES, spools
+from tokenworks.app.deferred import Deferred
 from tokenworks.app.handover import Birth, Channel, Message, unpack
 from tokenworks.catalog.load import load as load_catalog
 from tokenworks.catalog.load import refresh_prices
-from tokenworks.console import app as console
-from tokenworks.console.site import Site
 from tokenworks.energy import attribution
 from tokenworks.engines.link import EngineLink
 from tokenworks.errors import StoreError
@@ -29,7 +26,7 @@ from tokenworks.gateway.capture import Captures
 from tokenworks.gateway.front import Gateway
 from tokenworks.gateway.queue import Queue
 from tokenworks.gateway.states import States
-from tokenworks.http.asgi import AsgiBridge
+from tokenworks.http.asgi import App, AsgiBridge
 from tokenworks.http.server import Listener
 from tokenworks.http.timers import Sweeper
 from tokenworks.http.upstream import Pool
@@ -141,25 +138,33 @@ class Worker:
             if auto.capture != "off":
                 self.captures = self.gateway.captures = Captures(self.store, auto.capture_days)
         self.queue = self.gateway.queue = Queue(self.gateway, self.store, birth.name)
-        self.api = build_api(
-            settings, self.catalog, self.store, self.keys, health=self.health, states=self.states
+        self.beside = Deferred(self._make_beside, loop)
+        hot = self.gateway.handlers(PREFIXES)
+        uploads = spools(settings.home / "run", self.keys)
+        self.listener = Listener(
+            settings.server, self.sweeper, hot, AsgiBridge(self.beside, loop), spools=uploads
         )
+
+    def _make_beside(self) -> App:
+        """The API and the console: imported here, for they take longer than all else together."""
+        from tokenworks.api.app import build  # noqa: PLC0415 - see above
+        from tokenworks.console import app as console  # noqa: PLC0415
+        from tokenworks.console.site import Site  # noqa: PLC0415
+
+        settings, catalog, store, keys = self.settings, self.catalog, self.store, self.keys
+        api = build(settings, catalog, store, keys, health=self.health, states=self.states)
         site = Site(
             settings,
-            self.catalog,
-            self.store,
-            self.keys,
+            catalog,
+            store,
+            keys,
             health=self.health,
             auto=self.gateway.auto,
             engines=self.engines,
             stop=self.stop,
         )
-        console.install(self.api, site)
-        hot = self.gateway.handlers(PREFIXES)
-        uploads = spools(settings.home / "run", self.keys, PREFIXES)
-        self.listener = Listener(
-            settings.server, self.sweeper, hot, AsgiBridge(self.api, loop), spools=uploads
-        )
+        console.install(api, site)
+        return api
 
     async def run(self) -> None:
         """Serve until told to stop, then finish open answers within the deadline."""
@@ -176,6 +181,7 @@ class Worker:
         if self.gateway.auto is not None:
             self.learner.start()
         self.control.send(Message(ready=True))
+        self.beside.make_soon()
         await self.stop.wait()
         self.listener.drain()
         self.queue.drain()
