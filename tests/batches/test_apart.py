@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -48,6 +49,24 @@ def test_a_process_that_says_nothing_has_died(
     with pytest.raises(Died, match=told) as death:
         run(task(tmp_path, "one"), tmp_path)
     assert death.value.at is None
+
+
+def test_how_it_died_is_known_even_if_it_never_read_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "python"
+    script.write_text("#!/bin/sh\nexec <&-\nkill -9 $$\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(script))
+    real = apart._tell
+
+    def late(pipe: Any, line: bytes) -> None:
+        time.sleep(0.2)  # until it is gone
+        real(pipe, line)
+
+    monkeypatch.setattr(apart, "_tell", late)
+    with pytest.raises(Died, match=r"it crashed \(SIGKILL\)"):
+        run(task(tmp_path, "one"), tmp_path)
 
 
 def test_none_of_our_secrets_are_passed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

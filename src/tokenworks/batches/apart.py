@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -72,15 +73,12 @@ def run(task: Task, folder: Path, *, whole_s: float | None = None) -> Line:
         env=_environment(folder),
         start_new_session=True,
     )
-    try:
-        with child:
-            try:
-                return _watched(child, task, whole_s)
-            finally:
-                if child.returncode is None:
-                    _kill(child)
-    except BrokenPipeError:  # as it was closed: it has ended, and what it said is known
-        raise Died(phase.broken("it ended at once"), None) from None
+    with child:
+        try:
+            return _watched(child, task, whole_s)
+        finally:
+            if child.returncode is None:
+                _kill(child)
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -96,8 +94,7 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _watched(child: subprocess.Popen[bytes], task: Task, whole_s: float | None) -> Line:
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
-    child.stdin.write(msgspec.json.encode(task) + b"\n")
-    child.stdin.flush()
+    _tell(child.stdin, msgspec.json.encode(task) + b"\n")
     last: Line | None = None
     at: int | None = None
     said = errors = b""
@@ -128,6 +125,16 @@ def _watched(child: subprocess.Popen[bytes], task: Task, whole_s: float | None) 
                         at, last = (at, line) if line.at is None else (line.at, last)
                     quiet = time.monotonic() + (quiet_s if last is None else _ENDING_S)
     return _outcome(child, last, at, errors, task)
+
+
+def _tell(pipe: IO[bytes], line: bytes) -> None:
+    """Write ``line``. Who has ended before reading it shows that by what it leaves, as any other does."""
+    try:
+        pipe.write(line)
+        pipe.flush()
+    except BrokenPipeError:
+        with contextlib.suppress(BrokenPipeError):  # what it did not take would be written again
+            pipe.close()
 
 
 def _outcome(
