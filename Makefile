@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: serve test bench lint clean chromium
+.PHONY: serve test bench lint clean chromium collected
 .DEFAULT_GOAL := serve
 
 # The model goes into the home folder that the server will use.
@@ -17,10 +17,16 @@ serve: $(VENV)/.local
 	  echo "make: no model was added, the server starts without; later: $(BIN)/tokenworks model add smollm2 --home $$home" >&2
 	@exec $(BIN)/tokenworks serve $(ARGS)
 
-# Tests start hundreds of processes: from compiled code each takes half the time.
+# Tests start hundreds of processes: from compiled code each takes half the time. Set-up, linters and the
+# compiling of tests go two at a time.
 test: export PYTHONDONTWRITEBYTECODE =
-test: lint $(VENV)/.model $(VENV)/.openrouter-0.11 chromium
+test:
+	@$(MAKE) --no-print-directory -j 2 lint collected $(VENV)/.model $(VENV)/.openrouter-0.11 chromium
 	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+# Else each of pytest's processes would compile every test for itself. What is wrong with one, the run tells.
+collected: $(VENV)/.dev
+	@$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1 || true
 
 bench: $(VENV)/.dev
 	@exec $(BIN)/python bench/gateway.py $(or $(ARGS),--quick)
@@ -74,7 +80,7 @@ $(VENV)/.model: | $(VENV)/.dev
 	@touch $@
 
 # Pages are tested in a real browser. Who may install it gets it; elsewhere those tests are skipped and say so.
-chromium:
+chromium: | $(BIN)/python
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 	    echo "make: installing Debian's Chromium for the tests of pages"; \

@@ -1,6 +1,7 @@
 """What every test shares: real data where it is present, and nothing of the developer's own set-up."""
 
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -13,6 +14,12 @@ for name in list(os.environ):
     if (name.startswith("TOKENWORKS_") and name != "TOKENWORKS_TEST_DATA") or name.endswith("_API_KEY"):
         del os.environ[name]
 
+
+# A shell without job control makes what it starts in the background deaf to Ctrl-C, and all that tests start
+# would be so too.
+for number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 # Every client reads the roots it trusts, which takes 30 ms with real ones, and no test meets any of theirs.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "support" / "nobody.pem")
