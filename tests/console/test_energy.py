@@ -12,7 +12,7 @@ import msgspec
 from tokenworks.config.settings import EnergySettings, EngineSettings
 from tokenworks.console.energy import drawn, stacked
 from tokenworks.console.energy_power import Power, PowerWeek
-from tokenworks.console.energy_use import weekly
+from tokenworks.console.energy_use import sums, weekly
 from tokenworks.energy import attribution
 from tokenworks.energy.attribution import EnginePower, MachinePower, Rate, Rates
 from tokenworks.engines.load import Load
@@ -81,7 +81,7 @@ async def test_own_tokens_stand_against_those_from_elsewhere(opened: Any) -> Non
     for each in ("2026-W48", "75.0 %", "$5.00", "2 s", "<canvas"):
         assert each in text, each
     assert "Nothing is known of energy yet" in text
-    data = stacked(weekly(browser.store, NOW_US))
+    data = stacked(weekly(sums(browser.store, NOW_US), NOW_US))
     assert (data["labels"][-1], data["own"][-1], data["remote"][-1]) == ("2026-W48", 3_000, 1_000)
     assert len(data["labels"]) == 12
 

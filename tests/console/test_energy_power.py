@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from fresh_store import fresh_store
 
+from tokenworks.console import energy_use
 from tokenworks.console.energy_power import (
     STALE_US,
+    ModelPower,
     Power,
     PowerWeek,
     by_model,
     chart_unit,
     is_fresh,
     running,
+    sums,
     weekly,
 )
 from tokenworks.energy.attribution import EnginePower, Rates
@@ -42,6 +45,10 @@ def record(name: str, provider: str, days: int = 0, **more: Any) -> Record:
     return Record(name, NOW_US - days * DAY_US, model="acme/m", provider=provider, output_tokens=100, **more)
 
 
+def models(store: Store, rates: Rates | None) -> list[ModelPower]:
+    return by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), rates)
+
+
 def fill(store: Store) -> None:
     known = {"energy_mj": KWH, "carbon_ug": 5_000_000}
     store.append(
@@ -59,7 +66,7 @@ def fill(store: Store) -> None:
 
 def test_each_week_is_told_by_how_it_is_known(store: Store) -> None:
     fill(store)
-    weeks = weekly(store, NOW_US, RATES)
+    weeks = weekly(sums(store, NOW_US), NOW_US, RATES)
     assert (len(weeks), weeks[-1].label) == (12, "2026-W48")
     this, before = weeks[-1], weeks[-2]
     assert set(this.by_basis) == {"measured", "planned"} and set(before.by_basis) == {"estimated"}
@@ -72,7 +79,10 @@ def test_each_week_is_told_by_how_it_is_known(store: Store) -> None:
 
 def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(store: Store) -> None:
     fill(store)
-    found = {(each.provider, each.basis): each for each in by_model(store, NOW_US, RATES)}
+    found = {
+        (each.provider, each.basis): each
+        for each in by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), RATES)
+    }
     assert set(found) == {("local", "measured"), ("local", "estimated"), ("far", "planned")}
     far = found["far", "planned"]
     assert (far.model, far.power.tokens, far.cost_usd) == ("acme/m", 100, 2.0)  # half of $4
@@ -82,8 +92,10 @@ def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(st
 
 def test_power_without_a_price_has_none(store: Store) -> None:
     fill(store)
-    assert {each.power.usd for each in by_model(store, NOW_US, None)} == {None}
-    assert by_model(store, NOW_US, None)[0].share is None
+    assert {
+        each.power.usd for each in by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), None)
+    } == {None}
+    assert models(store, None)[0].share is None
 
 
 def test_what_is_told_now_and_what_was_left_behind() -> None:

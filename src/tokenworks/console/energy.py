@@ -7,11 +7,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from tokenworks.console import energy_power
 from tokenworks.console.access import SignedIn
 from tokenworks.console.energy_power import PowerWeek, chart_unit, is_fresh, running
-from tokenworks.console.energy_power import by_model as power_by_model
-from tokenworks.console.energy_power import weekly as power_weekly
-from tokenworks.console.energy_use import WEEKS, Week, by_model, engines, weekly
+from tokenworks.console.energy_use import WEEKS, Week, by_model, engines, sums, weekly
 from tokenworks.console.page import page
 from tokenworks.console.site import site_of
 from tokenworks.energy import attribution
@@ -28,9 +27,8 @@ def energy_page(request: Request, _: SignedIn) -> Response:
     site = site_of(request)
     now_us = site.now_us()
     rates = attribution.read(attribution.path(site.settings.home))
-    weeks = weekly(site.store, now_us)
-    used = by_model(site.store, now_us)
-    powered = power_weekly(site.store, now_us, rates)
+    used, powers = sums(site.store, now_us), energy_power.sums(site.store, now_us)
+    weeks, powered = weekly(used, now_us), energy_power.weekly(powers, now_us, rates)
     return page(
         request,
         "energy.html",
@@ -43,12 +41,12 @@ def energy_page(request: Request, _: SignedIn) -> Response:
         count=WEEKS,
         this=weeks[-1],
         anything=any(each.own.requests or each.remote.requests for each in weeks),
-        models=power_by_model(site.store, now_us, rates),
+        models=energy_power.by_model(powers, used, rates),
         engines=engines(
             site.settings.engines,
             site.settings.home,
             None if site.engines is None else site.engines.states(),
-            used,
+            by_model(used),
         ),
         stacked=stacked(weeks),
         drawn=drawn(powered),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -78,33 +79,44 @@ class ModelPower(msgspec.Struct):
         return self.power.usd / self.cost_usd if self.cost_usd and self.power.usd is not None else None
 
 
-def weekly(store: Store, now_us: int, rates: Rates | None, weeks: int = WEEKS) -> list[PowerWeek]:
-    """The last ``weeks`` weeks, this one too, the oldest first."""
+def sums(store: Store, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
+    """Week, model, provider, basis and the cube's measures of the last ``weeks`` weeks, this one too."""
+    return store.cube("energy", ("week", "model", "provider", "basis"), *span(now_us, weeks))
+
+
+def weekly(
+    rows: Iterable[tuple[Any, ...]], now_us: int, rates: Rates | None, weeks: int = WEEKS
+) -> list[PowerWeek]:
+    """``sums`` by week, the oldest first; those without any as well."""
     this = week_of(now_us)
     found = {number: PowerWeek(label(number), {}) for number in range(this - weeks + 1, this + 1)}
-    rows = store.cube("energy", ("week", "model", "basis"), *span(now_us, weeks))
-    for number, model, basis, *row in rows:
+    for number, model, _, basis, *row in rows:
         if number in found:
             found[number].by_basis.setdefault(basis, Power()).add(row, basis, model, rates)
     return list(found.values())
 
 
-def by_model(store: Store, now_us: int, rates: Rates | None, weeks: int = WEEKS) -> list[ModelPower]:
-    """Every model at every provider in these weeks, what took the most first."""
+def by_model(
+    rows: Iterable[tuple[Any, ...]], used: Iterable[tuple[Any, ...]], rates: Rates | None
+) -> list[ModelPower]:
+    """``sums`` by model and provider, what took the most first.
+
+    ``used`` are those of ``energy_use`` of the same weeks.
+    """
     paid: dict[tuple[str, str], tuple[int, float]] = {}
-    for model, provider, *row in store.cube("provider", ("model", "provider"), *span(now_us, weeks)):
+    for _, model, provider, *row in used:
         told = dict(zip(_PAID, row, strict=True))
-        tokens = sum(told[name] for name in _TOKENS)
-        paid[model, provider] = tokens, told["cost_nano_usd"] / NANO_USD
+        tokens, usd = paid.get((model, provider), (0, 0.0))
+        tokens += sum(told[name] for name in _TOKENS)
+        paid[model, provider] = tokens, usd + told["cost_nano_usd"] / NANO_USD
+    powers: dict[tuple[str, str, str], Power] = {}
+    for _, model, provider, basis, *row in rows:
+        powers.setdefault((model, provider, basis), Power()).add(row, basis, model, rates)
     found = []
-    for model, provider, basis, *row in store.cube(
-        "energy", ("model", "provider", "basis"), *span(now_us, weeks)
-    ):
-        power = Power()
-        power.add(row, basis, model, rates)
-        tokens, cost_usd = paid.get((model, provider), (0, 0.0))
+    for (model, provider, basis), power in powers.items():
+        tokens, usd = paid.get((model, provider), (0, 0.0))
         part = min(1.0, power.tokens / tokens) if tokens else 0.0
-        found.append(ModelPower(model, provider, basis, power, cost_usd * part))
+        found.append(ModelPower(model, provider, basis, power, usd * part))
     return sorted(found, key=lambda each: (-each.power.kwh, each.model, each.provider, each.basis))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -70,24 +71,32 @@ class Engine(msgspec.Struct, frozen=True):
     use: Use
 
 
-def weekly(store: Store, now_us: int, weeks: int = WEEKS) -> list[Week]:
-    """The last ``weeks`` weeks, this one too, the oldest first; those without a request as well."""
+def sums(store: Store, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
+    """Week, model, provider and the cube's measures of the last ``weeks`` weeks, this one too.
+
+    Read once for all that is told of it: over a large history that takes longest.
+    """
+    return store.cube("provider", ("week", "model", "provider"), *span(now_us, weeks))
+
+
+def weekly(rows: Iterable[tuple[Any, ...]], now_us: int, weeks: int = WEEKS) -> list[Week]:
+    """``sums`` by week, the oldest first; those without a request as well."""
     this = week_of(now_us)
     found = {
         number: Week(label(number), monday(number), Use(), Use())
         for number in range(this - weeks + 1, this + 1)
     }
-    for number, provider, *measures in store.cube("provider", ("week", "provider"), *span(now_us, weeks)):
+    for number, _, provider, *measures in rows:
         if number in found:
             use = found[number].own if is_own(provider) else found[number].remote
             use.add(dict(zip(_MEASURES, measures, strict=True)))
     return list(found.values())
 
 
-def by_model(store: Store, now_us: int, weeks: int = WEEKS) -> dict[str, Use]:
-    """What each model has done on own engines in the last ``weeks`` weeks, the most tokens first."""
+def by_model(rows: Iterable[tuple[Any, ...]]) -> dict[str, Use]:
+    """What each model has done on own engines, of ``sums``; the most tokens first."""
     found: dict[str, Use] = {}
-    for model, provider, *measures in store.cube("provider", ("model", "provider"), *span(now_us, weeks)):
+    for _, model, provider, *measures in rows:
         if is_own(provider):
             found.setdefault(model, Use()).add(dict(zip(_MEASURES, measures, strict=True)))
     return dict(sorted(found.items(), key=lambda each: (-each[1].tokens, each[0])))
