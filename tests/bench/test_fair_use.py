@@ -16,7 +16,7 @@ SEED = 7  # another population than the one that the weights were fitted on
 @pytest.fixture(scope="module")
 def days(data: Path) -> list[Day]:
     try:
-        return population(data / "traces", SEED, 5, 4)
+        return population(data / "traces", SEED, 3, 3)
     except NoTraces as absent:
         pytest.skip(str(absent))
 
@@ -24,7 +24,7 @@ def days(data: Path) -> list[Day]:
 def test_the_shipped_weights_tell_people_they_never_saw_from_programs(days: list[Day]) -> None:
     """The bench has 240 and 140 and finds 0.95 and 0.82; here are few, so there is some room."""
     at = confusion([(day, day.score(WEIGHTS)) for day in days], THRESHOLD)
-    assert at.caught + at.missed == 28 and at.wronged + at.cleared == 40
+    assert at.caught + at.missed == 21 and at.wronged + at.cleared == 24
     assert at.precision >= 0.88, at
     assert at.recall >= 0.68, at
     assert at.false_alarms <= 0.065, at

@@ -114,7 +114,7 @@ async def test_killed_engine_comes_back_and_ends_with_its_manager(
 
 async def test_what_it_has_to_do_is_known_while_it_runs(small: EngineSettings, tmp_path: Path) -> None:
     settings = msgspec.structs.replace(small, watch_s=0.05, slots=1)
-    body = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 150, "ignore_eos": True}
+    body = {"messages": [{"role": "user", "content": "Count."}], "max_tokens": 50, "ignore_eos": True}
     async with watched({"a": settings}, tmp_path) as it, httpx.AsyncClient(timeout=60) as http:
         it.manager.watch()
         state = await it.manager.start("a")

@@ -25,6 +25,7 @@ from tokenworks.batches.engine import engine_url
 from tokenworks.batches.native.errand import Pauses
 from tokenworks.batches.timing import Timing
 from tokenworks.batches.worker import BatchWorker
+from tokenworks.ledger import sqlite_file
 from tokenworks.ledger.store import open_store
 
 KNOWN = {"tiny": tiny_recipe.RECIPE, "deadly": deadly_recipe.RECIPE}
@@ -53,6 +54,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     quick = {"look_s": 0.1, "round_s": 0.1, "poll_s": 0.1, "away_s": 0.05, "backoff_s": 0.01}
     quick |= {"groups_s": 0.2, "rest_s": 0.3}
+    sqlite_file.BUSY_S = float(os.environ.get("BUSY_S", sqlite_file.BUSY_S))
     given = {key: float(value) for key, _, value in (word.partition("=") for word in sys.argv[4:])}
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work(*sys.argv[1:4], Timing(**(quick | given))))

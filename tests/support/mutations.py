@@ -74,9 +74,12 @@ def replaced(value: Any, path: Path, text: str) -> bytes:
     """``value`` as JSON with ``text`` in place of the node at ``path``."""
     if not path:
         return encoded(text)
-    changed = copy.deepcopy(value)
-    at(changed, path[:-1])[path[-1]] = _MARK
-    return encoded(json.dumps(changed).replace(_MARK_JSON, text))
+    parent = at(value, path[:-1])
+    kept, parent[path[-1]] = parent[path[-1]], _MARK
+    try:
+        return encoded(json.dumps(value).replace(_MARK_JSON, text))
+    finally:  # a copy of a large value would cost more than all else here
+        parent[path[-1]] = kept
 
 
 def without(value: Any, path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -14,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tokenworks.cli.home import Place
+from tokenworks.cli.init import prepare
 from tokenworks.config.load import load
 from tokenworks.ledger.store import open_store
 from tokenworks.plans import keys
@@ -59,7 +60,7 @@ class Server:
         self.process: subprocess.Popen[str] | None = None
         home.mkdir(parents=True, exist_ok=True)
         (home / "tokenworks.toml").write_text(config)
-        self.cli("init", "--json")
+        prepare(Place(home))
         self.key_id, self.key = self.new_key("test")
 
     @property
@@ -121,14 +122,21 @@ class Server:
     def until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
-            try:
-                if httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
+            if self._answers():
+                return
             assert self.process is not None and self.process.poll() is None, self.log()
             assert time.monotonic() < deadline, self.log()
             time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        probe = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)  # of all clients the cheapest
+        try:
+            probe.request("GET", "/healthz")
+            return probe.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            probe.close()
 
     def until_all_ready(self) -> None:
         """Until every worker of a server on a new home serves; it is ready when the first one does."""

@@ -244,8 +244,11 @@ def test_a_postgres_that_is_stopped_is_waited_for(
     store.close()
 
 
-def test_a_file_that_is_locked_is_waited_for(tmp_path: Path, provider: ThreadedProvider) -> None:
+def test_a_file_that_is_locked_is_waited_for(
+    tmp_path: Path, provider: ThreadedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Longer than SQLite waits by itself, and both its files: ours and the engine's."""
+    monkeypatch.setenv("BUSY_S", "1")
     count = 120
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     store = fresh_store(url)
@@ -255,7 +258,7 @@ def test_a_file_that_is_locked_is_waited_for(tmp_path: Path, provider: ThreadedP
     locks = [sqlite3.connect(tmp_path / name) for name in ("ledger.db", "ledger.db.batches")]
     for each in locks:
         each.execute("BEGIN IMMEDIATE")
-    time.sleep(5.6)
+    time.sleep(2.0)
     for each in locks:
         each.close()
     completed(store, batch.id, count, provider)

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from pyarrow import parquet
 
 from tokenworks.console.live import MOST_STREAMS
 from tokenworks.ledger.store import open_store
+
+PATIENCE_S = 10.0  # for what comes at once, unless the machine is busy
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +66,27 @@ def scriptless(house: House, program: Browser) -> Iterator[Watched]:
         opened.check()
 
 
+@pytest.fixture(scope="module")
+def kept(house: House, program: Browser) -> Iterator[Watched]:
+    """One that most tests share, since its cache has all scripts."""
+    with browser(program, house.url, viewport=wide(WIDE), locale="en-US") as opened:
+        opened.page()
+        yield opened
+
+
 @pytest.fixture
-def page(house: House, stranger: Watched) -> Page:
-    """Signed in."""
-    tab = stranger.context.pages[0]
-    house.enter(tab)
-    return tab
+def signed_in(house: House, kept: Watched) -> Iterator[Watched]:
+    """The shared one: an admin has signed in and chosen nothing yet."""
+    house.admit(kept)
+    kept.context.pages[0].set_viewport_size(wide(WIDE))
+    yield kept
+    check(kept)
+
+
+@pytest.fixture
+def page(signed_in: Watched) -> Page:
+    """Its tab, wherever the test before has left it."""
+    return signed_in.context.pages[0]
 
 
 def column(page: Page | Locator, number: int) -> list[str]:
@@ -87,13 +105,15 @@ def test_sign_in_refuses_wrong_keys_and_leads_on(house: House, stranger: Watched
     page = stranger.context.pages[0]
     page.goto("/console/activity?outcome=ok")
     expect(page).to_have_title(re.compile("Sign in"))
-    assert shoot(page, "sign-in", WIDE) and spills(page) + faults(page) == []
+    shoot(page, "sign-in", WIDE)
+    assert spills(page) + faults(page) == []
     for key, said in (("tw-wrong", "not valid"), (house.server.key, "admin")):
         page.fill("#f-key", key)
         page.click("main button.primary")
         expect(page.get_by_role("alert")).to_contain_text(said)
     stranger.expect("403")
-    assert shoot(page, "sign-in-wrong", NARROW) and spills(page) + faults(page) == []
+    shoot(page, "sign-in-wrong", NARROW)
+    assert spills(page) + faults(page) == []
     page.fill("#f-key", house.admin)
     page.keyboard.press("Enter")
     page.wait_for_url("**/console/activity?outcome=ok")
@@ -102,6 +122,7 @@ def test_sign_in_refuses_wrong_keys_and_leads_on(house: House, stranger: Watched
 
 
 def test_sign_out_ends_it(page: Page) -> None:
+    visit(page, "/console/")
     page.click("text=Sign out")
     page.wait_for_url("**/console/sign-in")
     page.goto("/console/keys")
@@ -111,22 +132,23 @@ def test_sign_out_ends_it(page: Page) -> None:
     expect(page.locator("#f-key")).to_be_visible()
 
 
-def test_a_form_without_the_sessions_token_is_refused(house: House, stranger: Watched, page: Page) -> None:
+def test_a_form_without_the_sessions_token_is_refused(house: House, signed_in: Watched, page: Page) -> None:
+    visit(page, "/console/")
     headers = {"origin": house.url}
     for form in ({"name": "forged"}, {"name": "forged", "csrf": "x" * 43}):
-        answer = stranger.context.request.post("/console/keys", form=form, headers=headers)
+        answer = signed_in.context.request.post("/console/keys", form=form, headers=headers)
         assert answer.status == 403 and "session" in answer.text()
     token = page.locator("form[action='/console/sign-out'] [name=csrf]").get_attribute("value")
     form = {"name": "forged", "csrf": token or ""}
     elsewhere = {"origin": "http://evil.example"}
-    assert stranger.context.request.post("/console/keys", form=form, headers=elsewhere).status == 403
+    assert signed_in.context.request.post("/console/keys", form=form, headers=elsewhere).status == 403
     visit(page, "/console/keys?q=forged")
     expect(page.locator("tbody tr")).to_have_count(0)
     visit(page, "/console/keys?q=alice")
     expect(page.locator("tbody tr")).to_have_count(1)
 
 
-def test_language_and_theme_stay(stranger: Watched, page: Page) -> None:
+def test_language_and_theme_stay(page: Page) -> None:
     visit(page, "/console/keys?sort=name")
     page.click("button[value=zh]")
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
@@ -136,11 +158,11 @@ def test_language_and_theme_stay(stranger: Watched, page: Page) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     visit(page, "/console/activity")
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 28)"
+    expect(page.locator("body")).to_have_css("background-color", "rgb(20, 24, 28)")
     assert faults(page) == []
     page.click("button[value=light]")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 248)"
+    expect(page.locator("body")).to_have_css("background-color", "rgb(246, 247, 248)")
     page.click("button[value=en]")
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
@@ -192,12 +214,12 @@ def test_pages_of_a_table_are_turned(page: Page) -> None:
     assert column(page.locator("#found"), 1) == first
 
 
-def test_a_session_that_ended_leads_to_the_door(stranger: Watched, page: Page) -> None:
+def test_a_session_that_ended_leads_to_the_door(signed_in: Watched, page: Page) -> None:
     visit(page, "/console/keys")
-    stranger.context.clear_cookies()
+    signed_in.context.clear_cookies()
     page.click("th >> text=Name")  # only a part of the page is asked for
     page.wait_for_url("**/console/sign-in?next=/console/keys**")
-    stranger.expect("401")
+    signed_in.expect("401")
 
 
 def test_activity_is_filtered_exported_and_explained(house: House, page: Page) -> None:
@@ -260,14 +282,15 @@ def exported(page: Page, kind: str) -> bytes:
     return Path(kept.value.path()).read_bytes()
 
 
-def test_malformed_imports_name_line_and_column_and_import_nothing(stranger: Watched, page: Page) -> None:
+def test_malformed_imports_name_line_and_column_and_import_nothing(signed_in: Watched, page: Page) -> None:
     visit(page, "/console/rankings/import")
     page.fill("#f-source", "pasted")
     page.fill("#f-text", "week,model,tokens\n2026-W08,acme/one,12\n2026-W08,acme/two,many\n")
     page.click("main button.primary")
     expect(page.get_by_role("alert")).to_contain_text(":3:3 (tokens): 'many'")
-    stranger.expect("400")
-    assert shoot(page, "rankings-import-refused", NARROW) and faults(page) == []
+    signed_in.expect("400")
+    shoot(page, "rankings-import-refused", NARROW)
+    assert faults(page) == []
     assert column(page, 1) == [SOURCE]
     page.fill("#f-text", "week,model,tokens\n2026-W08,acme/one,12\n2026-W08,<b id=injected>two</b>,30\n")
     page.click("main button.primary")
@@ -284,15 +307,13 @@ def test_malformed_imports_name_line_and_column_and_import_nothing(stranger: Wat
 
 def status(house: House, secret: str, status: int) -> None:
     """Until a request with the key is answered so; what is changed holds within half a second."""
-    for _ in range(40):
-        got = house.ask(key=secret).status_code
-        if got == status:
-            return
-        httpx.get(f"{house.url}/healthz", verify=False)
-    raise AssertionError(f"{got} instead of {status}")
+    deadline = time.monotonic() + PATIENCE_S
+    while (got := house.ask(key=secret).status_code) != status:
+        assert time.monotonic() < deadline, f"{got} instead of {status}"
+        time.sleep(0.02)
 
 
-def test_a_key_is_made_used_disabled_and_revoked(house: House, stranger: Watched, page: Page) -> None:
+def test_a_key_is_made_used_disabled_and_revoked(house: House, signed_in: Watched, page: Page) -> None:
     visit(page, "/console/keys")
     page.click("text=New key")
     page.click("main button.primary")  # the browser itself asks for a name
@@ -302,7 +323,7 @@ def test_a_key_is_made_used_disabled_and_revoked(house: House, stranger: Watched
     page.click("main button.primary")
     secret = page.locator(".copy code").first.inner_text()
     assert secret.startswith("tw-") and faults(page) == []
-    stranger.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    signed_in.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.click("[data-copy] >> nth=0")
     expect(page.locator("[data-copy]").first).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == secret
@@ -323,7 +344,7 @@ def test_a_key_is_made_used_disabled_and_revoked(house: House, stranger: Watched
     page.fill("#f-limit", "plenty")
     page.click("text=Set limit")
     expect(page.get_by_role("alert")).to_be_visible()
-    stranger.expect("400")
+    signed_in.expect("400")
     visit(page, address)
     page.click("text=Revoke…")
     page.click("button.danger")
@@ -382,6 +403,7 @@ def live(page: Page, name: str) -> Locator:
 
 
 def test_live_numbers_follow_requests(house: House, page: Page) -> None:
+    visit(page, "/console/")
     expect(page.locator("[data-live-state]")).to_have_attribute("data-state", "on")
     before = int(live(page, "requests_today").inner_text())
     for _ in range(3):
@@ -406,12 +428,13 @@ def all_but_one(house: House) -> Iterator[httpx.Client]:
 
 def freed(client: httpx.Client) -> bool:
     """The server has room for one more stream, soon."""
-    for _ in range(60):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         with client.stream("GET", "/console/live") as answer:
             if answer.status_code == 200:
                 return True
             assert answer.status_code == 429
-        httpx.get(f"{client.base_url}/healthz", verify=False)
+        time.sleep(0.02)
     return False
 
 
@@ -427,14 +450,14 @@ def test_the_stream_is_closed_when_nobody_looks(house: House, page: Page) -> Non
         assert freed(client)
         page.goto("/console/")
         state = page.locator("[data-live-state]")
-        expect(state).to_have_attribute("data-state", "on")
+        expect(state).to_have_attribute("data-state", "on", timeout=1000 * PATIENCE_S)
         with client.stream("GET", "/console/live") as refused:
             assert refused.status_code == 429  # the page has the last one
         page.evaluate(HIDE, True)
         assert freed(client)
+        state.evaluate("part => { part.dataset.state = ''; }")  # until the new stream says it again
         page.evaluate(HIDE, False)
-        live(page, "at").or_(state).first.wait_for()
-        page.wait_for_timeout(300)
+        expect(state).to_have_attribute("data-state", "on", timeout=1000 * PATIENCE_S)
         with client.stream("GET", "/console/live") as refused:
             assert refused.status_code == 429
         page.click("nav >> text=Keys")

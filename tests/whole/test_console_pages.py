@@ -1,20 +1,23 @@
-"""Every page of the console but rankings in a real browser, on what real requests left behind.
+"""Every page of the console but rankings in a real browser: after real requests, and on a new server.
 
-Pictures of all pages lie in ``test-output/screenshots`` afterwards.
+``CONSOLE_SHOTS=folder`` leaves pictures of all pages in that folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Iterator
 
 import pytest
-from browsing import NARROW, Watched, browser, chromium_running
+from browsing import NARROW, WIDE, Watched, browser, chromium_running, faults, shoot, spills
 from console_serving import (
     EVIL_MODEL,
     MINIMAX,
     House,
+    check,
+    new_admin,
     sound,
     sound_in_chinese,
     used_house,
@@ -22,6 +25,9 @@ from console_serving import (
     wide,
 )
 from playwright.sync_api import Browser
+from serving import Server
+
+from tokenworks.ledger.store import open_store
 
 PAGES = {
     "home": "",
@@ -47,6 +53,20 @@ PAGES = {
 }
 CHINESE = ("home", "activity", "activity-one", "models", "models-one", "keys", "keys-one", "plans", "routing")
 CHINESE += ("batches", "energy")
+# The same templates as others, with the same parts.
+ALIKE = ("activity-found", "activity-evil", "models-all", "models-evil", "keys-limited")
+# What each page of a server that nobody has used yet says to do.
+STEPS = {
+    "": "tokenworks chat",
+    "rankings": "tokenworks rankings import",
+    "activity": "tokenworks chat",
+    "models?mine=1": "tokenworks provider key add",
+    "keys": "New key",
+    "plans": "tokenworks plan create",
+    "routing": "tokenworks chat auto",
+    "batches": "--used-up queue",
+    "energy": "tokenworks model add",
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +85,34 @@ def program() -> Iterator[Browser]:
 def watched(house: House, program: Browser) -> Iterator[Watched]:
     """Signed in, in English."""
     with browser(program, house.url, locale="en-US") as opened:
-        house.enter(opened.page())
+        house.admit(opened)
+        opened.page()
         yield opened
 
 
 @pytest.fixture(scope="module")
 def chinese(house: House, program: Browser) -> Iterator[Watched]:
     with browser(program, house.url, viewport=wide(NARROW), color_scheme="dark", locale="zh-CN") as opened:
-        house.enter(opened.page())
+        house.admit(opened)
+        opened.page()
         yield opened
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory, program: Browser) -> Iterator[Watched]:
+    """Signed in at a server with a key and nothing else."""
+    home = tmp_path_factory.mktemp("fresh") / "home"
+    server = Server(home, "")
+    try:
+        with contextlib.closing(open_store(f"sqlite:///{home / 'tokenworks.db'}")) as store:
+            _, admin = new_admin(server, store)
+        server.start()
+        with browser(program, server.url, locale="en-US") as opened:
+            House(server, "", admin, "", "", {}).admit(opened)
+            opened.page()
+            yield opened
+    finally:
+        server.close()
 
 
 def address(house: House, name: str) -> str:
@@ -90,7 +129,7 @@ def address(house: House, name: str) -> str:
 def test_page_is_sound_at_both_widths_and_in_both_themes(house: House, watched: Watched, name: str) -> None:
     if name in ("none", "activity-none"):
         watched.expect("404")
-    sound(watched, address(house, name), name, dark=name in CHINESE)
+    sound(watched, address(house, name), name, colours=name not in ALIKE)
 
 
 @pytest.mark.parametrize("name", CHINESE)
@@ -105,3 +144,18 @@ def test_a_model_that_is_passed_on_can_be_called(house: House, watched: Watched)
     assert "delta" in text and "Nobody sells" not in text and "need a key" not in text
     asked = page.locator(".copy code").inner_text()
     assert json.loads(shlex.split(asked)[-1])["model"] == EVIL_MODEL
+
+
+@pytest.mark.parametrize("path", STEPS)
+def test_empty_page_tells_the_next_step(fresh: Watched, path: str) -> None:
+    page = fresh.context.pages[0]
+    page.set_viewport_size(wide(WIDE))
+    visit(page, f"/console/{path}")
+    assert STEPS[path] in page.locator("main").inner_text()
+    name = f"empty-{path.partition('?')[0] or 'home'}"
+    shoot(page, name, WIDE)
+    wrong = spills(page) + faults(page)
+    shoot(page, name, NARROW)
+    wrong += spills(page)
+    assert not wrong, wrong
+    check(fresh)

@@ -19,14 +19,16 @@ import trustme
 from doorway import Door, provider
 
 from tokenworks.config.settings import ProviderSettings, RoutingSettings, UpstreamSettings
+from tokenworks.http import timers
 from tokenworks.providers.scripted import Fault, Reply, Script, ScriptedProvider, When
 
 CHAT, MESSAGES, RESPONSES = "openai_chat", "anthropic_messages", "openai_responses"
 PATHS = {CHAT: "/v1/chat/completions", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
 TEXT = "one two three four five six"
 ANSWERED = "the other one answers"
+LIMITS = UpstreamSettings(connect_timeout_s=2, first_byte_timeout_s=5, idle_timeout_s=5)
 # Long enough for an answer on a busy machine; those who never answer are waited for three times.
-LIMITS = UpstreamSettings(connect_timeout_s=2, first_byte_timeout_s=0.25, idle_timeout_s=0.25)
+SHORT = UpstreamSettings(connect_timeout_s=2, first_byte_timeout_s=0.3, idle_timeout_s=0.3)
 
 # name → fault (None: not by script), status of the error when nothing else is left
 BEFORE: dict[str, tuple[dict[str, Any] | None, int]] = {
@@ -130,12 +132,19 @@ def check_broken_stream(wire: str, answer: httpx.Response) -> None:
         assert last["response"]["status"] == "failed" and last["response"]["error"]["message"]
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Timers that are looked at so often that a timeout takes little longer than it says."""
+    monkeypatch.setattr(timers, "TICK_S", 0.05)
+
+
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     opened: list[Door] = []
 
-    async def make(providers: dict[str, ProviderSettings], **more: Any) -> Door:
-        one = Door(tmp_path / f"home{len(opened)}", providers, upstream=LIMITS, **more)
+    async def make(providers: dict[str, ProviderSettings], case: str = "", **more: Any) -> Door:
+        limits = SHORT if case.startswith("hang") else LIMITS
+        one = Door(tmp_path / f"home{len(opened)}", providers, upstream=limits, **more)
         opened.append(one)
         await one.open()
         return one
@@ -167,36 +176,41 @@ async def test_failure_before_the_first_byte(
     script = failing(fault) if fault else GOOD
     async with ScriptedProvider(script) as upstream, ScriptedProvider(GOOD) as good:
         acme = await bad_one(case, wire, upstream)
-        alone = await door({"acme": acme})
-        answer = await alone.client.post(PATHS[caller], json=body(caller, stream=stream))
-        if stream and case == "error_200" and answer.status_code == 200:
-            check_broken_stream(caller, answer)
-        else:
-            check_error(caller, status, answer)
-        if case == "429_retry_after":
-            assert answer.headers["retry-after"] == "7"
-        record = alone.record()
-        assert record.outcome in ("upstream_error", "timeout") and record.reasons.startswith("acme:")
-        assert (record.cost_nano_usd, record.output_tokens) == (0, 0)
-        assert alone.inflight.count() == 0
+        alone = await door({"acme": acme}, case)
+        both = await door({"acme": acme, "beta": at(good, wire, input_mtok=5.0)}, case)
 
-        both = await door({"acme": acme, "beta": at(good, wire, input_mtok=5.0)})
-        answer = await both.client.post(
-            PATHS[caller], json=body(caller, stream=stream, provider={"order": ["acme", "beta"]})
-        )
-        assert answer.status_code == 200, answer.text
-        assert said(caller, stream, answer) == ANSWERED
-        record = both.record()
-        assert (record.provider, record.attempts, record.outcome) == ("beta", 2, "ok")
-        assert record.reasons.startswith("acme:")
-        assert both.inflight.count() == 0
+        async def told() -> None:
+            answer = await alone.client.post(PATHS[caller], json=body(caller, stream=stream))
+            if stream and case == "error_200" and answer.status_code == 200:
+                check_broken_stream(caller, answer)
+            else:
+                check_error(caller, status, answer)
+            if case == "429_retry_after":
+                assert answer.headers["retry-after"] == "7"
+            record = alone.record()
+            assert record.outcome in ("upstream_error", "timeout") and record.reasons.startswith("acme:")
+            assert (record.cost_nano_usd, record.output_tokens) == (0, 0)
+            assert alone.inflight.count() == 0
 
-        answer = await both.client.post(
-            PATHS[caller],
-            json=body(caller, stream=stream, provider={"order": ["acme"], "allow_fallbacks": False}),
-        )
-        assert answer.status_code in (200, 429, 502, 503, 504)
-        assert len(good.requests) == 1, "no fallback where none is allowed"
+        async def passed_on() -> None:
+            answer = await both.client.post(
+                PATHS[caller], json=body(caller, stream=stream, provider={"order": ["acme", "beta"]})
+            )
+            assert answer.status_code == 200, answer.text
+            assert said(caller, stream, answer) == ANSWERED
+            record = both.record()
+            assert (record.provider, record.attempts, record.outcome) == ("beta", 2, "ok")
+            assert record.reasons.startswith("acme:")
+            assert both.inflight.count() == 0
+
+            answer = await both.client.post(
+                PATHS[caller],
+                json=body(caller, stream=stream, provider={"order": ["acme"], "allow_fallbacks": False}),
+            )
+            assert answer.status_code in (200, 429, 502, 503, 504)
+            assert len(good.requests) == 1, "no fallback where none is allowed"
+
+        await asyncio.gather(told(), passed_on())  # at once: each may wait out a timeout
 
 
 @pytest.mark.parametrize(("caller", "wire"), WIRES)
@@ -205,7 +219,7 @@ async def test_failure_within_a_stream(door: Callable[..., Any], case: str, call
     fault, _ = WITHIN[case]
     after = 8 if wire == RESPONSES else 4
     async with ScriptedProvider(failing({**fault, "after_chunk": after})) as upstream:
-        alone = await door({"acme": at(upstream, wire)})
+        alone = await door({"acme": at(upstream, wire)}, case)
         answer = await alone.client.post(PATHS[caller], json=body(caller, stream=True))
         check_broken_stream(caller, answer)
         assert said(caller, True, answer), "what came before the failure was delivered"
@@ -227,13 +241,15 @@ async def test_failure_within_a_whole_answer(
         ScriptedProvider(failing({**fault, "at_byte": 40})) as upstream,
         ScriptedProvider(GOOD) as good,
     ):
-        alone = await door({"acme": at(upstream, wire)})
-        check_error(caller, status, await alone.client.post(PATHS[caller], json=body(caller, stream=False)))
-        assert alone.record().cost_nano_usd == 0
-        both = await door({"acme": at(upstream, wire), "beta": at(good, wire, input_mtok=5.0)})
-        answer = await both.client.post(
-            PATHS[caller], json=body(caller, stream=False, provider={"order": ["acme", "beta"]})
+        alone = await door({"acme": at(upstream, wire)}, case)
+        both = await door({"acme": at(upstream, wire), "beta": at(good, wire, input_mtok=5.0)}, case)
+        order = {"order": ["acme", "beta"]}
+        told, answer = await asyncio.gather(  # at once: each may wait out a timeout
+            alone.client.post(PATHS[caller], json=body(caller, stream=False)),
+            both.client.post(PATHS[caller], json=body(caller, stream=False, provider=order)),
         )
+        check_error(caller, status, told)
+        assert alone.record().cost_nano_usd == 0
         assert said(caller, False, answer) == ANSWERED
         assert (both.record().provider, both.record().attempts) == ("beta", 2)
 

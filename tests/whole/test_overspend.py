@@ -1,6 +1,6 @@
 """A budget of one dollar under a burst of requests that would cost thirteen: never a cent over, and all used.
 
-On one SQLite file with four workers, and on one PostgreSQL with two gateways of four; with workers and
+On one SQLite file with four workers, and on one PostgreSQL with two gateways of two; with workers and
 PostgreSQL killed in the middle see ``test_overspend_killed.py``. ``bench/overspend.py`` runs the same as
 often as wanted.
 """
@@ -34,7 +34,7 @@ def test_sqlite(tmp_path: Path) -> None:
 def test_two_gateways_on_postgres(tmp_path: Path, postgres: Postgres) -> None:
     with (
         running(randomised(2)) as upstream,
-        gateways(tmp_path, upstream.base_url, postgres.url(), count=2) as (servers, store, pepper),
+        gateways(tmp_path, upstream.base_url, postgres.url(), count=2, workers=2) as (servers, store, pepper),
     ):
         key_id, key, budget = budgeted_key(store, pepper, 1.0)
         statuses = asyncio.run(burst([server.url for server in servers], key, REQUESTS))

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -19,8 +20,10 @@ from prometheus_client.registry import Collector
 
 from tokenworks.energy.attribution import Rates
 from tokenworks.ledger.record import Record
-from tokenworks.routing.drift import Alarm
 from tokenworks.schema import NANO_USD
+
+if TYPE_CHECKING:
+    from tokenworks.routing.drift import Alarm  # numpy is behind it
 
 # Bucket bounds of the conventions' own advice, seconds.
 DURATION_S = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
