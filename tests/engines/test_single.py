@@ -65,6 +65,9 @@ def test_an_engine_that_dies_amid_an_answer_is_one_line(tmp_path: Path) -> None:
                 with caller:
                     caller.recv(65536)
                     caller.sendall(b'HTTP/1.1 200 OK\r\ncontent-length: 999\r\n\r\ndata: {"content":"a"}\n\n')
+                    caller.shutdown(socket.SHUT_WR)
+                    while caller.recv(65536):  # to leave what was sent unread would reset the connection
+                        pass
 
         thread = threading.Thread(target=dies)
         thread.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 import threading
 import time
@@ -11,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
-import httpx
 from limiting import limit, spent
+from raw_caller import RawCaller
 from serving import Server, acme, chat
 
 from tokenworks.errors import StoreError
@@ -56,20 +58,19 @@ async def burst(
     urls: Sequence[str], key: str, requests: int, kinds: int = 40, timeout_s: float = 60.0
 ) -> Counter[int]:
     """``requests`` at once, dealt to ``urls``; the statuses."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     statuses: Counter[int] = Counter()
-    async with httpx.AsyncClient(limits=limits, timeout=timeout_s) as client:
 
-        async def one(number: int) -> None:
-            body = chat(f"<{random.randrange(kinds)}>", max_tokens=MOST_TOKENS, stream=number % 3 == 0)
-            url = f"{urls[number % len(urls)]}/v1/chat/completions"
-            try:
-                answer = await client.post(url, json=body, headers={"authorization": f"Bearer {key}"})
-                statuses[answer.status_code] += 1
-            except httpx.HTTPError:
-                statuses[0] += 1
+    async def one(number: int) -> None:
+        body = chat(f"<{random.randrange(kinds)}>", max_tokens=MOST_TOKENS, stream=number % 3 == 0)
+        port = urlsplit(urls[number % len(urls)]).port
+        assert port is not None
+        caller = RawCaller(
+            port, key, timeout_s
+        )  # a connection each: of a pool, all would wait for each other
+        statuses[(await caller.post("/v1/chat/completions", json.dumps(body).encode())).status] += 1
+        await caller.close()
 
-        await asyncio.gather(*(one(number) for number in range(requests)))
+    await asyncio.gather(*(one(number) for number in range(requests)))
     return statuses
 
 

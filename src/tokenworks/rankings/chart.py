@@ -105,12 +105,16 @@ def _bars(last: Period, weeks: int) -> list[Period]:
 def _own(asked: Asked, bars: list[Period]) -> Amounts:
     view = asked.view
     fetch = _shares(asked) or fetch_of(asked, view.cubes, (view.dimension,), **view.equal)
-    amount = _amount_of(fetch)
+    amount, tests = _amount_of(fetch), fetch.tests
     amounts: Amounts = {}
+    known: dict[str, dict[str, int]] = {}  # a year has fifty rows of each name, whose group is one
     for label, row in _rows(asked, fetch, bars):
-        if all(test(row) for test in fetch.tests):
-            of = amounts.setdefault(view.group(asked.books, row[0]), {})
-            of[label] = of.get(label, 0) + amount(row)
+        if tests and not all(test(row) for test in tests):
+            continue
+        of = known.get(row[0])
+        if of is None:
+            of = known[row[0]] = amounts.setdefault(view.group(asked.books, row[0]), {})
+        of[label] = of.get(label, 0) + amount(row)
     return amounts
 
 
