@@ -133,8 +133,14 @@ def test_worker_killed_is_replaced_without_a_refused_connection(tmp_path: Path) 
         assert len(until_recorded(server, 2)) == 2
 
 
+def refuses(server: Server) -> bool:
+    with contextlib.suppress(httpx.RemoteProtocolError):  # it was connected before, and had not asked yet
+        return httpx.get(f"{server.url}/healthz").status_code == 503
+    return False
+
+
 def test_sigterm_finishes_open_streams_and_refuses_new_requests(tmp_path: Path) -> None:
-    script = Script(reply=(Reply(tokens=20, chunk_delay_s=0.05),))
+    script = Script(reply=(Reply(tokens=40, chunk_delay_s=0.05),))
     with running(script) as provider, serving(tmp_path / "home", acme(provider.base_url)) as server:
         with httpx.Client(base_url=server.url, headers=server.headers, timeout=30) as client:
             with client.stream("POST", "/v1/chat/completions", json=chat(stream=True)) as response:
@@ -142,7 +148,7 @@ def test_sigterm_finishes_open_streams_and_refuses_new_requests(tmp_path: Path) 
                 next(lines)
                 assert server.process is not None
                 server.process.send_signal(signal.SIGTERM)
-                until_it_holds(lambda: httpx.get(f"{server.url}/healthz").status_code == 503)
+                until_it_holds(lambda: refuses(server))
                 late = httpx.post(f"{server.url}/v1/chat/completions", json=chat(), headers=server.headers)
                 assert late.status_code == 503
                 assert late.headers["retry-after"]
