@@ -128,6 +128,7 @@ def test_header_generation_and_records_tell_one_story(house: House) -> None:
 
 
 def check_story(house: House, word: str, more: dict[str, Any], answer: Told) -> None:
+    until(lambda: generation(house, answer.id)["decision"] is not None)  # which is stored with its record
     found = generation(house, answer.id)
     made, steps, header = found["decision"], found["decision"]["steps"], answer.header
     same = ("path", "task", "strong", "why")
