@@ -33,6 +33,7 @@ from tokenworks.energy.counters import Counters, Nvml
 from tokenworks.energy.hardware import Hardware
 from tokenworks.energy.precision import precision
 from tokenworks.energy.probing import accelerator
+from tokenworks.energy.serving import used_rates
 from tokenworks.energy.work import Work, decode_work
 
 BATCHES = (1, 8, 32, 64, 128, 256)
@@ -171,9 +172,7 @@ def expert_rows(
 
 def planned_watts(work: Work, device: Hardware, seconds: float) -> float:
     """Watts that the planner says of a device whose step takes ``seconds``."""
-    memory = work.memory_bytes / (device.bandwidth_tbps * 1e12) / seconds
-    flops = work.matmul_flops + work.attention_flops
-    return power.draw(device).at(memory, flops / (device.bf16_tflops * 1e12) / seconds)
+    return power.draw(device).at(*used_rates(work, device, seconds))
 
 
 # --- latent attention -------------------------------------------------------------------------------

@@ -107,8 +107,8 @@ def aggregated(
         decode_devices=group.devices,
         prefill_devices=0,
         prompt_devices=group.devices,
-        decode_use=_use(work, hardware, step_s),
-        prefill_use=_use(prompt, hardware, added_s),
+        decode_use=used_rates(work, hardware, step_s),
+        prefill_use=used_rates(prompt, hardware, added_s),
         parts=_parts(work, hardware, step_s),
     )
     # A new request waits for some of the engine's steps and for prompts that came at the same time.
@@ -255,7 +255,7 @@ def _pool(asked: int, each: int, needed: float) -> int:
     return asked
 
 
-def _use(work: Work, hardware: Hardware, seconds: float) -> tuple[float, float]:
+def used_rates(work: Work, hardware: Hardware, seconds: float) -> tuple[float, float]:
     """Shares of bandwidth and of matrix rate that ``work`` uses in ``seconds``."""
     memory = work.memory_bytes / (hardware.bandwidth_tbps * 1e12)
     return min(1.0, memory / seconds), min(1.0, _matrices_s(work, hardware) / seconds)

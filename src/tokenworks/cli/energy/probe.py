@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
 from tokenworks.cli.home import Place, placed
 from tokenworks.cli.table import print_json, print_table
+from tokenworks.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from tokenworks.energy.hardware import Hardware
@@ -60,7 +59,7 @@ def probe(
         raise click.BadParameter(f"{seconds:g} is not between 0.1 and 3600", param_hint="--seconds")
     probing.check(name, watts)
     torch = None if no_gpu else installed_torch()
-    with _telling() as tell:
+    with waiting() as tell:
         found = probing.probe(seconds, tell, torch)
     made = probing.profiles(found, name, watts)
     saved = [] if no_save else [probing.save(each, place.folder) for each in made]
@@ -117,19 +116,3 @@ def _show(found: Probe, has_torch: bool) -> None:
 def _lacks(device: Hardware) -> str:
     """A word on what the profile can't know."""
     return "" if device.tdp_w else "  (its watts are not known: measure again with --watts, or edit the file)"
-
-
-@contextlib.contextmanager
-def _telling() -> Iterator[Callable[[str, int, int], None]]:
-    """A progress bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=None)
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
