@@ -39,6 +39,15 @@ def test_what_a_cube_does_not_tell_apart_is_refused() -> None:
             query("model", by, 0, 1, where)
 
 
+def test_measures_are_those_that_are_asked_for_in_their_order() -> None:
+    sql, _ = query("model", ["model"], 0, 1, None, measures=("output_tokens", "requests"))
+    assert sql.split(" FROM ")[0].count("sum(") == 2
+    assert sql.index("output_tokens") < sql.index("requests")
+    for name in ("app", "output_tokens) FROM keys --"):
+        with pytest.raises(ValueError, match="adds up no"):
+            query("model", [], 0, 1, None, measures=(name,))
+
+
 def test_values_are_parameters_and_bounds_whole_buckets() -> None:
     sql, parameters = query(
         "model", ["model", "week"], 86_400_000_000, 3 * 86_400_000_000 - 1, {"private": False}

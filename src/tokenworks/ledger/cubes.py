@@ -110,14 +110,21 @@ def cube(name: str) -> Cube:
 
 
 def query(
-    name: str, by: Sequence[str], since_us: int, until_us: int, where: Where | None, mark: str = "?"
+    name: str,
+    by: Sequence[str],
+    since_us: int,
+    until_us: int,
+    where: Where | None,
+    mark: str = "?",
+    *,
+    measures: Sequence[str] = (),
 ) -> tuple[str, list[int | str | bool]]:
-    """A statement giving ``by`` and the measures of cube ``name``, and its parameters.
+    """A statement giving ``by`` and ``measures`` of cube ``name`` (all of them if empty), and its parameters.
 
     ``by`` are dimensions, "day" (not of "share") or "week" (numbers since 1970). Bounds are rounded down to
     whole buckets.
-    ``mark`` is a parameter's. Raises ``ValueError`` for a dimension that the cube doesn't have: names in the
-    text are this package's own.
+    ``mark`` is a parameter's. Raises ``ValueError`` for a dimension or measure that the cube doesn't have:
+    names in the text are this package's own.
     """
     asked = cube(name)
     times = _TIMES[asked.bucket]
@@ -125,8 +132,11 @@ def query(
         if each not in asked.dimensions and (each not in times or each in (where or ())):
             known = ", ".join((*asked.dimensions, *times))
             raise ValueError(f"cube {name!r} can't tell {each!r} apart; it knows {known}")
+    for each in measures:
+        if each not in asked.measures:
+            raise ValueError(f"cube {name!r} adds up no {each!r}; it has {', '.join(asked.measures)}")
     groups = [times.get(each, f'"{each}"') for each in by]
-    sums = ", ".join(f"CAST(sum({each}) AS bigint)" for each in asked.measures)
+    sums = ", ".join(f"CAST(sum({each}) AS bigint)" for each in measures or asked.measures)
     conditions, values = _conditions(where, mark)
     bounds = [asked.number(since_us), asked.number(until_us)]
     within = f"{asked.bucket} >= {mark} AND {asked.bucket} < {mark}"

@@ -64,10 +64,17 @@ class SqliteRankings(SqliteFile):
     """See ``store.Store``."""
 
     def cube(
-        self, name: str, by: Sequence[str], since_us: int, until_us: int, *, where: Where | None = None
+        self,
+        name: str,
+        by: Sequence[str],
+        since_us: int,
+        until_us: int,
+        *,
+        where: Where | None = None,
+        measures: Sequence[str] = (),
     ) -> list[tuple[Any, ...]]:
         """Sums of a cube by some of its dimensions."""
-        sql, parameters = cubes.query(name, by, since_us, until_us, where)
+        sql, parameters = cubes.query(name, by, since_us, until_us, where, measures=measures)
         with self._errors():
             return self._connection().execute(sql, parameters).fetchall()
 

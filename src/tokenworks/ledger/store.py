@@ -428,13 +428,20 @@ class Store(Protocol):
     # --- what rankings ask
 
     def cube(
-        self, name: str, by: Sequence[str], since_us: int, until_us: int, *, where: Where | None = None
+        self,
+        name: str,
+        by: Sequence[str],
+        since_us: int,
+        until_us: int,
+        *,
+        where: Where | None = None,
+        measures: Sequence[str] = (),
     ) -> list[tuple[Any, ...]]:
-        """For each combination of ``by`` in the span: these, then the measures of the cube (``cubes.CUBES``).
+        """For each combination of ``by`` in the span: these, then ``measures`` (empty: all).
 
         ``by`` names dimensions of the cube, "day" or "week" (numbers since 1970). Bounds are rounded down to
         whole UTC days, of "hour" to hours, of "share" to weeks. In no order. Raises ``ValueError`` for what
-        the cube doesn't tell apart.
+        the cube doesn't tell.
         """
 
     def bounds(self) -> tuple[int, int] | None:

@@ -75,18 +75,24 @@ class Books:
         return found
 
     def cube(
-        self, name: str, by: Sequence[str], since_us: int, until_us: int, where: Where | None = None
+        self,
+        name: str,
+        by: Sequence[str],
+        since_us: int,
+        until_us: int,
+        where: Where | None = None,
+        measures: Sequence[str] = (),
     ) -> list[tuple[Any, ...]]:
         """The same as ``Store.cube``, remembered for a minute where that time is over."""
-        if until_us > self.now_us() - SETTLED_US:
-            return self.store.cube(name, by, since_us, until_us, where=where)
-        asked = (name, tuple(by), since_us, until_us, tuple(sorted((where or {}).items())))
+        if not self.is_over(until_us):
+            return self.store.cube(name, by, since_us, until_us, where=where, measures=measures)
+        asked = (name, tuple(by), since_us, until_us, tuple(sorted((where or {}).items())), tuple(measures))
         now_s = time.monotonic()
         with self._lock:
             kept = self._kept.get(asked)
         if kept is not None and now_s - kept[0] < KEPT_S:
             return kept[1]
-        found = self.store.cube(name, by, since_us, until_us, where=where)
+        found = self.store.cube(name, by, since_us, until_us, where=where, measures=measures)
         with self._lock:
             self._forget(asked)
             self._kept[asked] = now_s, found
@@ -94,6 +100,10 @@ class Books:
             while self._rows > MOST_ROWS:
                 self._forget(next(iter(self._kept)))
         return found
+
+    def is_over(self, until_us: int) -> bool:
+        """Whether what ended then gets few records more."""
+        return until_us <= self.now_us() - SETTLED_US
 
     def _forget(self, asked: tuple[object, ...]) -> None:
         kept = self._kept.pop(asked, None)

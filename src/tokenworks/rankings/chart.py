@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -104,8 +104,10 @@ def _bars(last: Period, weeks: int) -> list[Period]:
 
 def _own(asked: Asked, bars: list[Period]) -> Amounts:
     view = asked.view
-    fetch = _shares(asked) or fetch_of(asked, view.cubes, (view.dimension,), **view.equal)
-    amount, tests = _amount_of(fetch), fetch.tests
+    fetch = _shares(asked) or fetch_of(asked, view.cubes, (view.dimension,), equal=view.equal)
+    measures = CUBES[fetch.cube].measures
+    fetch = fetch._replace(measures=("tokens",) if "tokens" in measures else _INPUTS)
+    tests, width = fetch.tests, len(fetch.measures)
     amounts: Amounts = {}
     known: dict[str, dict[str, int]] = {}  # a year has fifty rows of each name, whose group is one
     for label, row in _rows(asked, fetch, bars):
@@ -114,7 +116,7 @@ def _own(asked: Asked, bars: list[Period]) -> Amounts:
         of = known.get(row[0])
         if of is None:
             of = known[row[0]] = amounts.setdefault(view.group(asked.books, row[0]), {})
-        of[label] = of.get(label, 0) + amount(row)
+        of[label] = of.get(label, 0) + (row[-1] if width == 1 else sum(row[-width:]))
     return amounts
 
 
@@ -135,17 +137,6 @@ def _shares(asked: Asked) -> Fetch | None:
     return Fetch(_SHARE, ("name",), where, tests)
 
 
-def _amount_of(fetch: Fetch) -> Callable[[tuple[Any, ...]], int]:
-    """How many tokens a row tells of: the last columns are the cube's measures."""
-    measures = CUBES[fetch.cube].measures
-    names = ("tokens",) if "tokens" in measures else _INPUTS
-    at = [measures.index(name) - len(measures) for name in names]
-    if len(at) == 1:
-        return lambda row: int(row[at[0]])
-    a, b, c, d = at
-    return lambda row: int(row[a] + row[b] + row[c] + row[d])
-
-
 def _rows(asked: Asked, fetch: Fetch, bars: list[Period]) -> Iterable[tuple[str, tuple[Any, ...]]]:
     """The label of a bar, and a row of sums in it: what is over at once, then what still runs."""
     closed = [each for each in bars if each.complete]
@@ -159,7 +150,7 @@ def _rows(asked: Asked, fetch: Fetch, bars: list[Period]) -> Iterable[tuple[str,
         until_us = part[-1].until_us
         if fetch.cube == _SHARE and not part[-1].complete:  # a week of them is whole, also while it runs
             until_us = part[-1].since_us + 7 * DAY_US
-        rows = asked.books.cube(fetch.cube, by, part[0].since_us, until_us, fetch.where)
+        rows = asked.books.cube(fetch.cube, by, part[0].since_us, until_us, fetch.where, fetch.measures)
         for row in rows:
             yield labels[row[len(fetch.by)]] if unit else part[0].label, row
 

@@ -42,6 +42,11 @@ def test_rankings_of_both_engines_are_the_same(both) -> None:
         other.cube("app", ["model"], 0, FAR_US, where=some)
     )
     assert {row[0] for row in one.cube("app", ["model"], 0, FAR_US, where=some)} == {*some["model"]}
+    two = ("output_tokens", "requests")
+    at = [CUBES["app"].measures.index(name) + 1 for name in two]
+    wanted = sorted((row[0], *(row[n] for n in at)) for row in one.cube("app", ["model"], 0, FAR_US))
+    for each in both:
+        assert sorted(each.cube("app", ["model"], 0, FAR_US, measures=two)) == wanted
     assert one.cube("app", ["model"], 0, FAR_US, where={"model": []}) == []
     assert one.bounds() == other.bounds() is not None
     week = week_of(MONDAY_US // DAY_US)

@@ -1,6 +1,7 @@
 """Which cube tells what, and how a running period is compared."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from ranked_ledger import Ledger
@@ -44,19 +45,62 @@ def test_a_week_elsewhere_is_read_by_the_hour_at_its_ends_only(ledger: Ledger, b
 
     class Watched(Books):
         def cube(
-            self, name: str, by: object, since_us: int, until_us: int, where: object = None
-        ) -> list[object]:
+            self,
+            name: str,
+            by: object,
+            since_us: int,
+            until_us: int,
+            where: object = None,
+            measures: object = (),
+        ) -> list[tuple[Any, ...]]:
             read.append((name, (until_us - since_us) // 3_600_000_000))
-            return []
+            return [("m", 30 if name == "model" else 10)]
 
     watched = Watched(ledger.store)
     question = asked(watched, period=here.period("2026-W08", timezone="Asia/Shanghai"))
-    rows_of(question, fetch_of(question, ("model",), ("model",)), question.period)
-    assert read == [("hour", 8), ("model", 144), ("hour", 16)]
+    found = rows_of(question, fetch_of(question, ("model",), ("model",)), question.period)
+    # Sixteen hours are a day less eight.
+    assert read == [("hour", 8), ("model", 144), ("hour", 8), ("model", 24)]
+    assert found == [("m", 10), ("m", 30), ("m", 20)]
     read.clear()
     question = asked(watched)
     rows_of(question, fetch_of(question, ("model",), ("model",)), question.period)
     assert read == [("model", 168)]
+
+
+WEEK_IN_SHANGHAI = "2026-W08"  # until 16:00 UTC of Sunday the 22nd
+
+
+def test_most_of_a_day_is_the_day_less_its_other_hours(ledger: Ledger, books: MakeBooks) -> None:
+    ledger.put("2026-02-22T09:00", 10, model="a/both")
+    ledger.put("2026-02-22T17:00", 70, model="a/both")
+    ledger.put("2026-02-22T18:00", 500, model="a/later")  # of the week after
+    ledger.put("2026-02-22T15:59", 3, model="a/sooner")
+    here = books("2026-03-01T00:00")
+    found = ranking(here, "model", here.period(WEEK_IN_SHANGHAI, timezone="Asia/Shanghai"))
+    assert [(row["model"], row["tokens"]) for row in found.rows] == [("a/both", 10), ("a/sooner", 3)]
+
+
+def test_a_day_that_still_runs_is_read_by_its_hours(ledger: Ledger, books: MakeBooks) -> None:
+    ledger.put("2026-02-22T09:00", 10, model="a/both")
+    ledger.put("2026-02-22T17:00", 70, model="a/both")
+    here = books("2026-02-22T20:00")
+    found = ranking(here, "model", here.period(WEEK_IN_SHANGHAI, timezone="Asia/Shanghai"))
+    assert [(row["model"], row["tokens"]) for row in found.rows] == [("a/both", 10)]
+
+
+@pytest.mark.parametrize("late", ["a/both", "a/new"])
+def test_records_that_come_between_two_reads_make_no_day_smaller_than_its_hours(
+    ledger: Ledger, books: MakeBooks, late: str
+) -> None:
+    ledger.put("2026-02-22T09:00", 10, model="a/both")
+    here = books("2026-03-01T00:00")
+    question = asked(here, period=here.period(WEEK_IN_SHANGHAI, timezone="Asia/Shanghai"))
+    fetch = fetch_of(question, ("model",), ("model",), ("output_tokens", "requests"))
+    day_us = here.period("2026-02-22", "day").since_us
+    here.cube("model", fetch.by, day_us, day_us + 86_400_000_000, fetch.where, fetch.measures)  # is kept
+    ledger.put("2026-02-22T17:00", 70, model=late)
+    assert [(row[0], row[-1]) for row in rows_of(question, fetch, question.period)] == [("a/both", 1)]
 
 
 def test_a_running_week_is_compared_hour_by_hour(ledger: Ledger, books: MakeBooks) -> None:

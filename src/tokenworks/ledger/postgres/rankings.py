@@ -76,10 +76,17 @@ class PostgresRankings(Database):
     """See ``store.Store``."""
 
     def cube(
-        self, name: str, by: Sequence[str], since_us: int, until_us: int, *, where: Where | None = None
+        self,
+        name: str,
+        by: Sequence[str],
+        since_us: int,
+        until_us: int,
+        *,
+        where: Where | None = None,
+        measures: Sequence[str] = (),
     ) -> list[tuple[Any, ...]]:
         """Sums of a cube by some of its dimensions."""
-        return self._rows(*cubes.query(name, by, since_us, until_us, where, "%s"))
+        return self._rows(*cubes.query(name, by, since_us, until_us, where, "%s", measures=measures))
 
     def bounds(self) -> tuple[int, int] | None:
         """The first and the last day with anything in them."""

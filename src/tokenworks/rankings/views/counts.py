@@ -67,7 +67,7 @@ def _view(
         }
 
     def build(asked: Asked) -> Table:
-        fetch = fetch_of(asked, (cube,), (dimension,), **(equal or {}))
+        fetch = fetch_of(asked, (cube,), (dimension,), equal=equal)
         period = placed(asked, fetch.grain_us)
 
         def read(part: Period) -> Groups:

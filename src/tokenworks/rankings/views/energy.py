@@ -23,7 +23,7 @@ from tokenworks.rankings.views.sums import (
     spans,
 )
 from tokenworks.rankings.views.told import table
-from tokenworks.rankings.views.traffic import cost_of, tokens_of
+from tokenworks.rankings.views.traffic import MEASURES, cost_of, tokens_of
 from tokenworks.rankings.views.view import Asked, View
 from tokenworks.schema import NANO_USD
 
@@ -59,7 +59,7 @@ _REQUESTS, _INPUT, _OUTPUT, _MJ, _UG, _LOW_MJ, _HIGH_MJ, _POWER, _COST = range(9
 
 def _build(asked: Asked) -> Table:
     fetch = fetch_of(asked, ("energy",), ("model", "provider", "basis"))
-    paid = fetch_of(asked, ("provider",), ("model", "provider"))
+    paid = fetch_of(asked, ("provider",), ("model", "provider"), MEASURES)
     period = placed(asked, fetch.grain_us)
     rates = asked.books.rates
 

@@ -21,7 +21,7 @@ from tokenworks.rankings.views.sums import (
     spans,
 )
 from tokenworks.rankings.views.told import table
-from tokenworks.rankings.views.traffic import JOIN, MODEL_CUBES, cost_of, figures, tokens_of
+from tokenworks.rankings.views.traffic import JOIN, MEASURES, MODEL_CUBES, cost_of, figures, tokens_of
 from tokenworks.rankings.views.view import Asked, View
 from tokenworks.schema import NANO_USD
 
@@ -60,7 +60,7 @@ SAVINGS_NOTE = (
 
 
 def _spend(asked: Asked) -> Table:
-    fetch = fetch_of(asked, MODEL_CUBES, ("model",))
+    fetch = fetch_of(asked, MODEL_CUBES, ("model",), MEASURES)
     period = placed(asked, fetch.grain_us)
     known = OF_MAKERS.issuperset(asked.where)
 

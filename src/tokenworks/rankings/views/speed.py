@@ -18,11 +18,12 @@ from tokenworks.rankings.views.sums import (
     Vector,
     fetch_of,
     folded,
+    joined,
     rows_of,
     spans,
 )
 from tokenworks.rankings.views.told import table
-from tokenworks.rankings.views.traffic import JOIN, MEASURES, tokens_of
+from tokenworks.rankings.views.traffic import MEASURES, tokens_of
 from tokenworks.rankings.views.view import Asked, View
 
 MOST_ENDPOINTS = 100  # whose bins are read
@@ -54,7 +55,9 @@ _PERCENTILES = (
     *((f"rate_p{p}", RATE, p / 100) for p in (50, 10)),
 )
 
-_ERRORS, _TIMED = MEASURES.index("errors"), MEASURES.index("ttft_requests")
+_MEASURES = (*MEASURES, "errors", "ttft_requests")
+_ERRORS, _TIMED = _MEASURES.index("errors"), _MEASURES.index("ttft_requests")
+_JOIN = joined(len(_MEASURES))
 
 Bins = dict[int, int]  # bin → answers
 Tries = dict[str, tuple[int, int]]  # endpoint → how often it was asked, and how often that failed
@@ -76,7 +79,7 @@ def percentile(kind: str, bins: Bins, q: float) -> float | None:
 
 
 def _build(asked: Asked) -> Table:
-    fetch = fetch_of(asked, ("provider",), ("model", "provider"))
+    fetch = fetch_of(asked, ("provider",), ("model", "provider"), _MEASURES)
     period = asked.period.of_zone("UTC", asked.books.now_us())
 
     def read(part: Period) -> Groups:
@@ -90,7 +93,7 @@ def _build(asked: Asked) -> Table:
     tries = _attempts(asked, period)
     found = spans(asked, period, DAY_US, read)
     found = found._replace(now={**found.now, **_never_served(fetch, tries, found.now)})
-    how = How(COLUMNS, "model", named, lambda sums: {"tokens": tokens_of(sums)}, JOIN, tokens_of)
+    how = How(COLUMNS, "model", named, lambda sums: {"tokens": tokens_of(sums)}, _JOIN, tokens_of)
     rows, total = ranked(found, how, min(asked.top, MOST_ENDPOINTS))
     shown = [row for row in rows if row["rank"] is not None]
     bins = _bins(asked, period, {row["model"] for row in shown})
@@ -116,7 +119,7 @@ def _served(name: str, sums: Vector) -> bool:
 
 def _never_served(fetch: Fetch, tries: Tries, known: Collection[str]) -> Groups:
     """Endpoints that failed whenever they were asked: others served those requests, and have their tokens."""
-    nothing = (0,) * len(MEASURES)
+    nothing = (0,) * len(_MEASURES)
     missing = (name for name, (_, failures) in tries.items() if failures and name not in known)
     return {name: nothing for name in missing if _is_wanted(fetch, name.split("\0"))}
 

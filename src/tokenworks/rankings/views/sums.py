@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tokenworks.errors import BadRequest
@@ -29,12 +29,16 @@ Test = Callable[[Sequence[Any]], bool]
 
 
 class Fetch(NamedTuple):
-    """What to read: a cube, its dimensions in the order of ``by``, equalities, and tests of each row."""
+    """What to read: a cube, its dimensions in the order of ``by``, equalities, and tests of each row.
+
+    And which of its measures; () for all.
+    """
 
     cube: str
     by: tuple[str, ...]
     where: dict[str, str | bool]
     tests: tuple[Test, ...]
+    measures: tuple[str, ...] = ()
 
     @property
     def grain_us(self) -> int:
@@ -48,8 +52,16 @@ def filters_of(cubes: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, needed in _NEEDS.items() if needed in there)
 
 
-def fetch_of(asked: Asked, cubes: Sequence[str], groups: Sequence[str], **equal: str) -> Fetch:
-    """How to read ``groups`` out of the first of ``cubes`` that can tell all that is asked.
+def fetch_of(
+    asked: Asked,
+    cubes: Sequence[str],
+    groups: Sequence[str],
+    measures: tuple[str, ...] = (),
+    equal: Mapping[str, str] | None = None,
+) -> Fetch:
+    """How to read ``measures`` of ``groups`` out of the first of ``cubes`` that can tell all that is asked.
+
+    ``equal``: what dimensions must be, besides what is asked.
 
     Raises BadRequest where none can.
     """
@@ -63,11 +75,11 @@ def fetch_of(asked: Asked, cubes: Sequence[str], groups: Sequence[str], **equal:
             f"the {asked.view.name} view can't be narrowed by {asked_by} at once; leave one of them out"
         )
     by = list(groups)
-    where: dict[str, str | bool] = dict(equal)
+    where: dict[str, str | bool] = dict(equal or {})
     if asked.private is False and "private" in CUBES[name].dimensions:
         where["private"] = False
     tests = [test for filtered in asked.where if (test := _narrow(asked, filtered, by, where)) is not None]
-    return Fetch(name, tuple(by), where, tuple(tests))
+    return Fetch(name, tuple(by), where, tuple(tests), measures)
 
 
 def _narrow(asked: Asked, name: str, by: list[str], where: dict[str, str | bool]) -> Test | None:
@@ -111,10 +123,11 @@ def _position(by: list[str], dimension: str) -> int:
 
 
 def rows_of(asked: Asked, fetch: Fetch, period: Period) -> list[tuple[Any, ...]]:
-    """Rows of ``fetch`` over the period: each ``by``, then all measures. One combination may come thrice."""
+    """Rows of ``fetch`` over the period: each ``by``, then its measures. One combination may come thrice."""
     found: list[tuple[Any, ...]] = []
     for cube, since_us, until_us in _parts(fetch, period):
-        found += asked.books.cube(cube, fetch.by, since_us, until_us, fetch.where)
+        most = cube == "hour" and _most_of_a_day(asked, fetch, since_us, until_us)
+        found += most or asked.books.cube(cube, fetch.by, since_us, until_us, fetch.where, fetch.measures)
     for test in fetch.tests:
         found = [row for row in found if test(row)]
     return found
@@ -132,6 +145,37 @@ def _parts(fetch: Fetch, period: Period) -> list[tuple[str, int, int]]:
         return [("hour", since, until)]
     parts = [("hour", since, first), (fetch.cube, first, last), ("hour", last, until)]
     return [part for part in parts if part[1] < part[2]]
+
+
+def _most_of_a_day(asked: Asked, fetch: Fetch, since_us: int, until_us: int) -> list[tuple[Any, ...]] | None:
+    """These hours of one day as that day less its other hours, where this is fewer rows to read.
+
+    None where it is not, or where both can't be told of the same moment: the day still runs, or got late
+    records between the two reads.
+    """
+    day_us = since_us // DAY_US * DAY_US
+    ends = ((day_us, since_us), (until_us, day_us + DAY_US))
+    rest = [(since, until) for since, until in ends if since < until]
+    left = sum(until - since for since, until in rest)
+    if not 0 < left < DAY_US // 2 or not asked.books.is_over(day_us + DAY_US):
+        return None
+    width = len(fetch.by)
+    others: dict[tuple[Any, ...], Vector] = {}
+    for since, until in rest:
+        for row in asked.books.cube("hour", fetch.by, since, until, fetch.where, fetch.measures):
+            name, values = row[:width], row[width:]
+            known = others.get(name)
+            others[name] = values if known is None else tuple(map(int.__add__, known, values))
+    found = []
+    for row in asked.books.cube(fetch.cube, fetch.by, day_us, day_us + DAY_US, fetch.where, fetch.measures):
+        name, values = row[:width], row[width:]
+        if (less := others.pop(name, None)) is not None:
+            values = tuple(map(int.__sub__, values, less))
+            if min(values) < 0:
+                return None
+        if any(values):
+            found.append((*name, *values))
+    return None if others else found
 
 
 def placed(asked: Asked, grain_us: int) -> Period:

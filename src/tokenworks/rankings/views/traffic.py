@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tokenworks.ledger.cubes import CUBES
 from tokenworks.rankings.books import Books
 from tokenworks.rankings.periods import Period
 from tokenworks.rankings.table import MOVES, Named, Row, Table, columns, ratio
@@ -27,7 +26,11 @@ from tokenworks.rankings.views.told import table
 from tokenworks.rankings.views.view import Asked, View
 from tokenworks.schema import NANO_USD
 
-MEASURES = CUBES["model"].measures
+# What is read of all that the cubes add up.
+MEASURES = (
+    *("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
+    *("requests", "cost_nano_usd"),
+)
 _AT = {name: at for at, name in enumerate(MEASURES)}
 _INPUT = tuple(_AT[n] for n in ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens"))
 _READ, _OUTPUT, _COST = _AT["cache_read_tokens"], _AT["output_tokens"], _AT["cost_nano_usd"]
@@ -101,7 +104,7 @@ def _view(
 
         if asked.source:
             return outside.build(asked, name, texts, group, texts_of)
-        fetch = fetch_of(asked, cubes, (dimension,))
+        fetch = fetch_of(asked, cubes, (dimension,), MEASURES)
         period = placed(asked, fetch.grain_us)
         found = spans(asked, period, fetch.grain_us, lambda part: grouped(asked, fetch, part, group))
         how = How(made, name, texts_of, figures, JOIN, tokens_of)
