@@ -7,18 +7,15 @@ from typing import Any
 
 import msgspec
 
-from tokenworks.console.energy_use import WEEKS, label, span, week_of
+from tokenworks.console.energy_use import WEEKS, Use, label, span, week_of
 from tokenworks.energy.attribution import EnginePower, Rates
 from tokenworks.energy.planned import band
 from tokenworks.ledger.cubes import CUBES
 from tokenworks.ledger.store import Store
-from tokenworks.schema import NANO_USD
 
 STALE_US = 30_000_000  # an older file was left behind by a server that is no more
 KWH_MJ = 3_600_000_000
 _MEASURES = CUBES["energy"].measures
-_PAID = CUBES["provider"].measures
-_TOKENS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 _UNITS = ((1000.0, "MWh"), (1.0, "kWh"), (1e-3, "Wh"), (1e-6, "mWh"))
 
 
@@ -103,20 +100,18 @@ def by_model(
 
     ``used`` are those of ``energy_use`` of the same weeks.
     """
-    paid: dict[tuple[str, str], tuple[int, float]] = {}
-    for _, model, provider, *row in used:
-        told = dict(zip(_PAID, row, strict=True))
-        tokens, usd = paid.get((model, provider), (0, 0.0))
-        tokens += sum(told[name] for name in _TOKENS)
-        paid[model, provider] = tokens, usd + told["cost_nano_usd"] / NANO_USD
     powers: dict[tuple[str, str, str], Power] = {}
     for _, model, provider, basis, *row in rows:
         powers.setdefault((model, provider, basis), Power()).add(row, basis, model, rates)
+    paid = {(model, provider): Use() for model, provider, _ in powers}
+    for _, model, provider, *row in used:
+        if (use := paid.get((model, provider))) is not None:
+            use.add(row)
     found = []
     for (model, provider, basis), power in powers.items():
-        tokens, usd = paid.get((model, provider), (0, 0.0))
-        part = min(1.0, power.tokens / tokens) if tokens else 0.0
-        found.append(ModelPower(model, provider, basis, power, usd * part))
+        use = paid[model, provider]
+        part = min(1.0, power.tokens / use.tokens) if use.tokens else 0.0
+        found.append(ModelPower(model, provider, basis, power, use.cost_usd * part))
     return sorted(found, key=lambda each: (-each.power.kwh, each.model, each.provider, each.basis))
 
 

@@ -12,15 +12,16 @@ import msgspec
 from tokenworks.catalog.sellers import LOCAL
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.state import EngineState
-from tokenworks.ledger.cubes import CUBES
 from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.schema import NANO_USD
 
 WEEKS = 12
 _EPOCH = date(1970, 1, 1)
-_MEASURES = CUBES["provider"].measures
-_INPUTS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens")
+MEASURES = (
+    *("requests", "output_tokens", "cost_nano_usd", "latency_us"),
+    *("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens"),
+)
 
 
 class Use(msgspec.Struct):
@@ -37,13 +38,14 @@ class Use(msgspec.Struct):
         """Input and output."""
         return self.input_tokens + self.output_tokens
 
-    def add(self, measures: Mapping[str, int]) -> None:
-        """One row of the cube of providers."""
-        self.requests += measures["requests"]
-        self.input_tokens += sum(measures[name] for name in _INPUTS)
-        self.output_tokens += measures["output_tokens"]
-        self.cost_usd += measures["cost_nano_usd"] / NANO_USD
-        self.busy_s += measures["latency_us"] / 1e6
+    def add(self, measures: Iterable[int]) -> None:
+        """``MEASURES`` of one row."""
+        requests, written, cost, latency_us, uncached, read, stored = measures
+        self.requests += requests
+        self.input_tokens += uncached + read + stored
+        self.output_tokens += written
+        self.cost_usd += cost / NANO_USD
+        self.busy_s += latency_us / 1e6
 
 
 class Week(msgspec.Struct):
@@ -72,11 +74,12 @@ class Engine(msgspec.Struct, frozen=True):
 
 
 def sums(store: Store, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
-    """Week, model, provider and the cube's measures of the last ``weeks`` weeks, this one too.
+    """Week, model, provider and ``MEASURES`` of the last ``weeks`` weeks, this one too.
 
     Read once for all that is told of it: over a large history that takes longest.
     """
-    return store.cube("provider", ("week", "model", "provider"), *span(now_us, weeks))
+    by = ("week", "model", "provider")
+    return store.cube("provider", by, *span(now_us, weeks), measures=MEASURES)
 
 
 def weekly(rows: Iterable[tuple[Any, ...]], now_us: int, weeks: int = WEEKS) -> list[Week]:
@@ -89,7 +92,7 @@ def weekly(rows: Iterable[tuple[Any, ...]], now_us: int, weeks: int = WEEKS) -> 
     for number, _, provider, *measures in rows:
         if number in found:
             use = found[number].own if is_own(provider) else found[number].remote
-            use.add(dict(zip(_MEASURES, measures, strict=True)))
+            use.add(measures)
     return list(found.values())
 
 
@@ -98,7 +101,7 @@ def by_model(rows: Iterable[tuple[Any, ...]]) -> dict[str, Use]:
     found: dict[str, Use] = {}
     for _, model, provider, *measures in rows:
         if is_own(provider):
-            found.setdefault(model, Use()).add(dict(zip(_MEASURES, measures, strict=True)))
+            found.setdefault(model, Use()).add(measures)
     return dict(sorted(found.items(), key=lambda each: (-each[1].tokens, each[0])))
 
 

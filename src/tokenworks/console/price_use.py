@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from tokenworks.ledger.cubes import CUBES
 from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
@@ -18,6 +18,7 @@ USE_DAYS = 30
 SPEED_DAYS = 7
 
 Where = tuple[str, str]  # model, provider as records have it
+_Filter = Mapping[str, str | bool]
 
 
 class Use(msgspec.Struct):
@@ -84,14 +85,12 @@ def live(health: Health | None, endpoints: Iterable[Endpoint], now: float) -> di
     return found
 
 
-def used(
-    store: Store, now_us: int, alive: Mapping[Place, Speed], where: Mapping[str, str | bool] | None = None
-) -> Used:
+def used(store: Store, now_us: int, alive: Mapping[Place, Speed], where: _Filter | None = None) -> Used:
     """What the ledger knows, together with what is known ``alive``; ``where`` is of a cube's dimensions."""
     until = (now_us // DAY_US + 1) * DAY_US
     week, month = until - SPEED_DAYS * DAY_US, until - USE_DAYS * DAY_US
     by = ("model", "provider")
-    use = {(row[0], row[1]): _use(row[2:]) for row in store.cube("provider", by, month, until, where=where)}
+    use = {(row[0], row[1]): _use(row[2:]) for row in _used(store, "provider", by, month, until, where)}
     spread: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for kind, model, provider, number, count in store.cube(
         "speed", ("kind", *by, "bin"), week, until, where=where
@@ -109,16 +108,21 @@ def used(
     return Used(use, speed, alive)
 
 
-_MEASURES = CUBES["provider"].measures
-_TOKENS = [
-    _MEASURES.index(name)
-    for name in ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-]
-_REQUESTS, _COST = _MEASURES.index("requests"), _MEASURES.index("cost_nano_usd")
+_MEASURES = (
+    *("requests", "cost_nano_usd"),
+    *("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
+)
+
+
+def _used(
+    store: Store, cube: str, by: Sequence[str], since_us: int, until_us: int, where: _Filter | None
+) -> list[tuple[Any, ...]]:
+    return store.cube(cube, by, since_us, until_us, where=where, measures=_MEASURES)
 
 
 def _use(sums: Sequence[int]) -> Use:
-    return Use(sums[_REQUESTS], sum(sums[at] for at in _TOKENS), sums[_COST])
+    requests, cost, *tokens = sums
+    return Use(requests, sum(tokens), cost)
 
 
 def users(
@@ -126,7 +130,7 @@ def users(
 ) -> list[tuple[str, str, Use]]:
     """Who used ``model`` in the last ``USE_DAYS`` days, most tokens first: value, name of it, and use."""
     until = (now_us // DAY_US + 1) * DAY_US
-    rows = store.cube(cube, (dimension,), until - USE_DAYS * DAY_US, until, where={"model": model})
+    rows = _used(store, cube, (dimension,), until - USE_DAYS * DAY_US, until, {"model": model})
     found = [(str(row[0]), names.get(str(row[0]), str(row[0])), _use(row[1:])) for row in rows]
     return sorted(found, key=lambda each: (-each[2].tokens, each[1]))
 
