@@ -18,6 +18,7 @@ from tokenworks.energy.attribution import EnginePower, MachinePower, Rate, Rates
 from tokenworks.engines.load import Load
 from tokenworks.engines.manager import EngineState
 from tokenworks.ledger.record import Record
+from tokenworks.rankings.books import Books
 
 NOW_US = int(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp() * 1e6)
 WEEK_US = 7 * 86_400_000_000
@@ -81,7 +82,7 @@ async def test_own_tokens_stand_against_those_from_elsewhere(opened: Any) -> Non
     for each in ("2026-W48", "75.0 %", "$5.00", "2 s", "<canvas"):
         assert each in text, each
     assert "Nothing is known of energy yet" in text
-    data = stacked(weekly(sums(browser.store, NOW_US), NOW_US))
+    data = stacked(weekly(sums(Books(browser.store, now_us=lambda: NOW_US), NOW_US), NOW_US))
     assert (data["labels"][-1], data["own"][-1], data["remote"][-1]) == ("2026-W48", 3_000, 1_000)
     assert len(data["labels"]) == 12
 

@@ -26,6 +26,7 @@ from tokenworks.console.energy_power import (
 from tokenworks.energy.attribution import EnginePower, Rates
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store
+from tokenworks.rankings.books import Books
 
 NOW_US = int(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp() * 1e6)
 DAY_US = 86_400_000_000
@@ -35,6 +36,10 @@ RATES = Rates(NOW_US, {}, {}, "FR", 56.0, 0.2, 1.0, "US", 369.0, 0.1, running=(E
 
 
 @pytest.fixture
+def books_of(store: Store) -> Books:
+    return Books(store, now_us=lambda: NOW_US)
+
+
 def store(tmp_path: Path) -> Iterator[Store]:
     made = fresh_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
     yield made
@@ -46,7 +51,11 @@ def record(name: str, provider: str, days: int = 0, **more: Any) -> Record:
 
 
 def models(store: Store, rates: Rates | None) -> list[ModelPower]:
-    return by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), rates)
+    return by_model(
+        sums(books_of(store), NOW_US),
+        energy_use.sums(books_of(store), NOW_US),
+        rates,
+    )
 
 
 def fill(store: Store) -> None:
@@ -66,7 +75,7 @@ def fill(store: Store) -> None:
 
 def test_each_week_is_told_by_how_it_is_known(store: Store) -> None:
     fill(store)
-    weeks = weekly(sums(store, NOW_US), NOW_US, RATES)
+    weeks = weekly(sums(books_of(store), NOW_US), NOW_US, RATES)
     assert (len(weeks), weeks[-1].label) == (12, "2026-W48")
     this, before = weeks[-1], weeks[-2]
     assert set(this.by_basis) == {"measured", "planned"} and set(before.by_basis) == {"estimated"}
@@ -81,7 +90,11 @@ def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(st
     fill(store)
     found = {
         (each.provider, each.basis): each
-        for each in by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), RATES)
+        for each in by_model(
+            sums(books_of(store), NOW_US),
+            energy_use.sums(books_of(store), NOW_US),
+            RATES,
+        )
     }
     assert set(found) == {("local", "measured"), ("local", "estimated"), ("far", "planned")}
     far = found["far", "planned"]
@@ -93,7 +106,12 @@ def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(st
 def test_power_without_a_price_has_none(store: Store) -> None:
     fill(store)
     assert {
-        each.power.usd for each in by_model(sums(store, NOW_US), energy_use.sums(store, NOW_US), None)
+        each.power.usd
+        for each in by_model(
+            sums(books_of(store), NOW_US),
+            energy_use.sums(books_of(store), NOW_US),
+            None,
+        )
     } == {None}
     assert models(store, None)[0].share is None
 

@@ -14,6 +14,7 @@ from tokenworks.console.energy_use import Use, by_model, engines, is_own, label,
 from tokenworks.engines.manager import EngineState
 from tokenworks.ledger.record import Record
 from tokenworks.ledger.store import Store
+from tokenworks.rankings.books import Books
 
 NOW_US = int(datetime(2026, 11, 26, 12, tzinfo=UTC).timestamp() * 1e6)
 DAY_US = 86_400_000_000
@@ -49,7 +50,7 @@ def test_each_week_has_both_sides(store: Store) -> None:
         record("e", "local", 90, 99),  # before the first of these weeks
     ]
     store.append("w.1", 0, rows)
-    weeks = weekly(sums(store, NOW_US), NOW_US)
+    weeks = weekly(sums(Books(store, now_us=lambda: NOW_US), NOW_US), NOW_US)
     assert (len(weeks), weeks[0].label, weeks[-1].label) == (12, "2026-W37", "2026-W48")
     this, before = weeks[-1], weeks[-2]
     assert (this.own.requests, this.own.input_tokens, this.own.output_tokens, this.own.busy_s) == (
@@ -62,7 +63,7 @@ def test_each_week_has_both_sides(store: Store) -> None:
     assert this.share == 36 / 46
     assert (before.own.tokens, before.remote.tokens) == (7, 1)
     assert weeks[0].share is None
-    assert list(by_model(sums(store, NOW_US))) == ["acme/a", "acme/c"]
+    assert list(by_model(sums(Books(store, now_us=lambda: NOW_US), NOW_US))) == ["acme/a", "acme/c"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tokenworks.console.access import SignedIn
 from tokenworks.console.energy_power import PowerWeek, chart_unit, is_fresh, running
 from tokenworks.console.energy_use import WEEKS, Week, by_model, engines, sums, weekly
 from tokenworks.console.page import page
+from tokenworks.console.ranking_desk import books_of
 from tokenworks.console.site import site_of
 from tokenworks.energy import attribution
 from tokenworks.energy.attribution import ESTIMATED, MEASURED, PLANNED
@@ -27,7 +28,8 @@ def energy_page(request: Request, _: SignedIn) -> Response:
     site = site_of(request)
     now_us = site.now_us()
     rates = attribution.read(attribution.path(site.settings.home))
-    used, powers = sums(site.store, now_us), energy_power.sums(site.store, now_us)
+    books = books_of(request)
+    used, powers = sums(books, now_us), energy_power.sums(books, now_us)
     weeks, powered = weekly(used, now_us), energy_power.weekly(powers, now_us, rates)
     return page(
         request,

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from tokenworks.console.energy_use import WEEKS, Use, label, span, week_of
+from tokenworks.console.energy_use import WEEKS, Use, by_week, label, week_of
 from tokenworks.energy.attribution import EnginePower, Rates
 from tokenworks.energy.planned import band
 from tokenworks.ledger.cubes import CUBES
-from tokenworks.ledger.store import Store
+from tokenworks.rankings.books import Books
 
 STALE_US = 30_000_000  # an older file was left behind by a server that is no more
 KWH_MJ = 3_600_000_000
@@ -76,9 +76,9 @@ class ModelPower(msgspec.Struct):
         return self.power.usd / self.cost_usd if self.cost_usd and self.power.usd is not None else None
 
 
-def sums(store: Store, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
+def sums(books: Books, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
     """Week, model, provider, basis and the cube's measures of the last ``weeks`` weeks, this one too."""
-    return store.cube("energy", ("week", "model", "provider", "basis"), *span(now_us, weeks))
+    return by_week(books, "energy", ("model", "provider", "basis"), now_us, weeks)
 
 
 def weekly(

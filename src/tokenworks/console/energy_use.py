@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tokenworks.catalog.sellers import LOCAL
 from tokenworks.config.settings import EngineSettings
 from tokenworks.engines.state import EngineState
 from tokenworks.ledger.rollups import DAY_US
-from tokenworks.ledger.store import Store
+from tokenworks.rankings.books import Books
 from tokenworks.schema import NANO_USD
 
 WEEKS = 12
@@ -73,13 +73,25 @@ class Engine(msgspec.Struct, frozen=True):
     use: Use
 
 
-def sums(store: Store, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
+def sums(books: Books, now_us: int, weeks: int = WEEKS) -> list[tuple[Any, ...]]:
     """Week, model, provider and ``MEASURES`` of the last ``weeks`` weeks, this one too.
 
     Read once for all that is told of it: over a large history that takes longest.
     """
-    by = ("week", "model", "provider")
-    return store.cube("provider", by, *span(now_us, weeks), measures=MEASURES)
+    return by_week(books, "provider", ("model", "provider"), now_us, weeks, MEASURES)
+
+
+def by_week(
+    books: Books, cube: str, by: Sequence[str], now_us: int, weeks: int, measures: Sequence[str] = ()
+) -> list[tuple[Any, ...]]:
+    """Week, ``by`` and ``measures`` (all if empty); weeks that are over are remembered for a minute."""
+    since, until = span(now_us, weeks)
+    this = since + (weeks - 1) * 7 * DAY_US
+    return [
+        row
+        for begins, ends in ((since, this), (this, until))
+        for row in books.cube(cube, ("week", *by), begins, ends, None, measures)
+    ]
 
 
 def weekly(rows: Iterable[tuple[Any, ...]], now_us: int, weeks: int = WEEKS) -> list[Week]:

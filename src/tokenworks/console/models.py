@@ -56,19 +56,20 @@ def _prices(request: Request, site: Site) -> PriceList:
     return known
 
 
-def _used(request: Request, site: Site, alive: Mapping[Place, Speed]) -> Used:
-    """What the ledger knows of all endpoints is kept for ``KEPT_US``: it is much to add up."""
+def _used(request: Request, site: Site, alive: Mapping[Place, Speed], prices: PriceList) -> Used:
+    """What the ledger knows of all that is listed is kept for ``KEPT_US``: it is much to add up."""
     state, moment = request.app.state, site.now_us() // KEPT_US
     known: tuple[int, Used] | None = getattr(state, "price_used", None)
     if known is None or known[0] != moment:
-        known = state.price_used = moment, price_use.used(site.store, site.now_us(), alive)
+        listed = {"model": tuple(prices.by_model)}
+        known = state.price_used = moment, price_use.used(site.store, site.now_us(), alive, listed)
     return msgspec.structs.replace(known[1], live=alive)
 
 
 def _list(request: Request, site: Site, alive: Mapping[Place, Speed]) -> Response:
     prices = _prices(request, site)
     wanted = price_filter.read(request.query_params)
-    used = _used(request, site, alive)
+    used = _used(request, site, alive, prices)
     found = price_filter.page(price_filter.select(prices.rows, wanted), used, wanted)
     return page(
         request,

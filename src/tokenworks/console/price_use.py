@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tokenworks.ledger.cubes import Where as Filter
 from tokenworks.ledger.rollups import DAY_US
 from tokenworks.ledger.store import Store
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
@@ -18,7 +19,6 @@ USE_DAYS = 30
 SPEED_DAYS = 7
 
 Where = tuple[str, str]  # model, provider as records have it
-_Filter = Mapping[str, str | bool]
 
 
 class Use(msgspec.Struct):
@@ -85,7 +85,7 @@ def live(health: Health | None, endpoints: Iterable[Endpoint], now: float) -> di
     return found
 
 
-def used(store: Store, now_us: int, alive: Mapping[Place, Speed], where: _Filter | None = None) -> Used:
+def used(store: Store, now_us: int, alive: Mapping[Place, Speed], where: Filter | None = None) -> Used:
     """What the ledger knows, together with what is known ``alive``; ``where`` is of a cube's dimensions."""
     until = (now_us // DAY_US + 1) * DAY_US
     week, month = until - SPEED_DAYS * DAY_US, until - USE_DAYS * DAY_US
@@ -115,7 +115,7 @@ _MEASURES = (
 
 
 def _used(
-    store: Store, cube: str, by: Sequence[str], since_us: int, until_us: int, where: _Filter | None
+    store: Store, cube: str, by: Sequence[str], since_us: int, until_us: int, where: Filter | None
 ) -> list[tuple[Any, ...]]:
     return store.cube(cube, by, since_us, until_us, where=where, measures=_MEASURES)
 
