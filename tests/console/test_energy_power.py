@@ -35,11 +35,11 @@ ENGINE = EnginePower("a", "local", "acme/a", "measured", "cpu", 1.0, 2.0, 1.0, 1
 RATES = Rates(NOW_US, {}, {}, "FR", 56.0, 0.2, 1.0, "US", 369.0, 0.1, running=(ENGINE,))
 
 
-@pytest.fixture
 def books_of(store: Store) -> Books:
     return Books(store, now_us=lambda: NOW_US)
 
 
+@pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = fresh_store(f"sqlite:///{tmp_path / 'tokenworks.db'}")
     yield made
