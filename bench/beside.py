@@ -1,6 +1,6 @@
 """What people notice of a batch: the same interactive requests without one and beside one that never ends.
 
-python bench/beside.py                      # three rounds of each, about three minutes
+python bench/beside.py                      # three rounds of each, about two minutes
 python bench/beside.py --seconds 5 --rounds 1
 python bench/beside.py --json out.json
 
@@ -172,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="bench/beside.py"
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="of one round")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=40.0, help="interactive requests a second")
     parser.add_argument("--answer-ms", type=int, default=250, help="how long the model takes")
