@@ -129,7 +129,8 @@ def test_a_worker_that_dies_is_replaced_by_another_one(tmp_path: Path, provider:
         assert len(calls) == count and calls.total() - count < 2 * IN_FLIGHT
         assert all(calls[name] == 1 for name in before)
         assert workers[1].stop() == 0
-        assert store.batch_workers() == [], "one that ends by itself is not waited for"
+        # The other one may have been killed too late for anybody to find it dead.
+        assert "w1" not in store.batch_workers(), "one that ends by itself is not waited for"
     finally:
         WorkerProcess.kill_all()
         store.close()
