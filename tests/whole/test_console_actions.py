@@ -444,7 +444,7 @@ HIDE = """(hidden) => {
 }"""
 
 
-def test_the_stream_is_closed_when_nobody_looks(house: House, page: Page) -> None:
+def test_the_stream_is_closed_when_nobody_looks(house: House, page: Page, signed_in: Watched) -> None:
     page.goto("/console/keys")  # until all that earlier tests opened is gone
     with all_but_one(house) as client:
         assert freed(client)
@@ -462,6 +462,7 @@ def test_the_stream_is_closed_when_nobody_looks(house: House, page: Page) -> Non
             assert refused.status_code == 429
         page.click("nav >> text=Keys")
         assert freed(client)
+    signed_in.expect("429")  # it asks again where the stream that looked for room had still been there
 
 
 # --- by keyboard, and without scripts -----------------------------------------------------------------
