@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -19,6 +20,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from gone import gone
 from raw_caller import RawCaller
 from serving import Server, acme, chat, serving
 
@@ -119,20 +121,12 @@ def test_thousand_requests_one_record_each(tmp_path: Path) -> None:
         assert usage["output_tokens"] == sum(row["output_tokens"] for row in found)
 
 
-def is_over(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
 def test_worker_killed_is_replaced_without_a_refused_connection(tmp_path: Path) -> None:
     with running() as provider, serving(tmp_path / "home", acme(provider.base_url)) as server:
         for _ in range(2):  # also the one that took a killed one's place
             killed = server.worker_pids()
-            dying = psutil.Process(killed[0])
-            dying.kill()
-            until_it_holds(lambda dying=dying: is_over(dying))  # until then it may take a connection along
+            os.kill(killed[0], signal.SIGKILL)
+            until_it_holds(lambda killed=killed: gone(killed[0]))  # until then it may take a connection along
             answer = httpx.post(
                 f"{server.url}/v1/chat/completions", json=chat(), headers=server.headers, timeout=20
             )

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
+from gone import gone
 from serving import Server, acme, chat
 
 from tokenworks.api import hot_paths
@@ -52,14 +52,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def server(home: Server) -> Server:
     """Running, whatever the test before did to it."""
     return home if home.process is not None else home.start()
-
-
-def gone(pid: int) -> bool:
-    """Ended, though perhaps nobody has asked for its exit status."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> bool:

@@ -51,11 +51,8 @@ def record(name: str, provider: str, days: int = 0, **more: Any) -> Record:
 
 
 def models(store: Store, rates: Rates | None) -> list[ModelPower]:
-    return by_model(
-        sums(books_of(store), NOW_US),
-        energy_use.sums(books_of(store), NOW_US),
-        rates,
-    )
+    books = books_of(store)
+    return by_model(sums(books, NOW_US), energy_use.sums(books, NOW_US), rates)
 
 
 def fill(store: Store) -> None:
@@ -88,14 +85,7 @@ def test_each_week_is_told_by_how_it_is_known(store: Store) -> None:
 
 def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(store: Store) -> None:
     fill(store)
-    found = {
-        (each.provider, each.basis): each
-        for each in by_model(
-            sums(books_of(store), NOW_US),
-            energy_use.sums(books_of(store), NOW_US),
-            RATES,
-        )
-    }
+    found = {(each.provider, each.basis): each for each in models(store, RATES)}
     assert set(found) == {("local", "measured"), ("local", "estimated"), ("far", "planned")}
     far = found["far", "planned"]
     assert (far.model, far.power.tokens, far.cost_usd) == ("acme/m", 100, 2.0)  # half of $4
@@ -105,14 +95,7 @@ def test_models_are_told_with_the_share_of_power_in_what_the_same_tokens_cost(st
 
 def test_power_without_a_price_has_none(store: Store) -> None:
     fill(store)
-    assert {
-        each.power.usd
-        for each in by_model(
-            sums(books_of(store), NOW_US),
-            energy_use.sums(books_of(store), NOW_US),
-            None,
-        )
-    } == {None}
+    assert {each.power.usd for each in models(store, None)} == {None}
     assert models(store, None)[0].share is None
 
 

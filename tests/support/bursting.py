@@ -64,9 +64,7 @@ async def burst(
         body = chat(f"<{random.randrange(kinds)}>", max_tokens=MOST_TOKENS, stream=number % 3 == 0)
         port = urlsplit(urls[number % len(urls)]).port
         assert port is not None
-        caller = RawCaller(
-            port, key, timeout_s
-        )  # a connection each: of a pool, all would wait for each other
+        caller = RawCaller(port, key, timeout_s)  # a connection each: in a pool all wait for each other
         statuses[(await caller.post("/v1/chat/completions", json.dumps(body).encode())).status] += 1
         await caller.close()
 

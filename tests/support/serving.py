@@ -161,6 +161,7 @@ class Server:
         return status
 
     def worker_pids(self) -> list[int]:
+        self.until_all_ready()  # who they are is told when all serve
         found = json.loads((self.home / "run" / "server.json").read_text())["workers"]
         return [int(pid) for pid in found]
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tokenworks.ledger.cubes import Where as Filter
-from tokenworks.ledger.rollups import DAY_US
+from tokenworks.ledger.rollups import DAY_US, TOKENS
 from tokenworks.ledger.store import Store
 from tokenworks.ledger.tallies import RATE, TTFT, value_of
 from tokenworks.routing.health import Health
@@ -90,7 +90,7 @@ def used(store: Store, now_us: int, alive: Mapping[Place, Speed], where: Filter 
     until = (now_us // DAY_US + 1) * DAY_US
     week, month = until - SPEED_DAYS * DAY_US, until - USE_DAYS * DAY_US
     by = ("model", "provider")
-    use = {(row[0], row[1]): _use(row[2:]) for row in _used(store, "provider", by, month, until, where)}
+    use = {(row[0], row[1]): _use(row[2:]) for row in _sums(store, "provider", by, month, until, where)}
     spread: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for kind, model, provider, number, count in store.cube(
         "speed", ("kind", *by, "bin"), week, until, where=where
@@ -108,13 +108,10 @@ def used(store: Store, now_us: int, alive: Mapping[Place, Speed], where: Filter 
     return Used(use, speed, alive)
 
 
-_MEASURES = (
-    *("requests", "cost_nano_usd"),
-    *("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
-)
+_MEASURES = ("requests", "cost_nano_usd", *TOKENS)
 
 
-def _used(
+def _sums(
     store: Store, cube: str, by: Sequence[str], since_us: int, until_us: int, where: Filter | None
 ) -> list[tuple[Any, ...]]:
     return store.cube(cube, by, since_us, until_us, where=where, measures=_MEASURES)
@@ -130,7 +127,7 @@ def users(
 ) -> list[tuple[str, str, Use]]:
     """Who used ``model`` in the last ``USE_DAYS`` days, most tokens first: value, name of it, and use."""
     until = (now_us // DAY_US + 1) * DAY_US
-    rows = _used(store, cube, (dimension,), until - USE_DAYS * DAY_US, until, {"model": model})
+    rows = _sums(store, cube, (dimension,), until - USE_DAYS * DAY_US, until, {"model": model})
     found = [(str(row[0]), names.get(str(row[0]), str(row[0])), _use(row[1:])) for row in rows]
     return sorted(found, key=lambda each: (-each[2].tokens, each[1]))
 

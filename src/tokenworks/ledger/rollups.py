@@ -51,6 +51,7 @@ _SUMMED = [
 ]
 FACT = ["time_us", "id", "session", "user", *_SUMMED, "energy_mj", "carbon_ug", "shape_id"]
 MEASURES = ["requests", "errors", *_SUMMED, "ttft_requests"]
+TOKENS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")  # all, once
 
 
 class Grain(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from tokenworks.ledger import labelled
 from tokenworks.ledger.record import MAX_COST_NANO_USD, MAX_TOKENS, Record
-from tokenworks.ledger.rollups import DAY_US, GRAINS, MEASURES
+from tokenworks.ledger.rollups import DAY_US, GRAINS, MEASURES, TOKENS
 
 Row = tuple[Any, ...]
 
@@ -195,10 +195,7 @@ def shared(sums: Sequence[Sequence[Row]], tables: Sequence[Sequence[Row]]) -> li
     return _rows(found)
 
 
-_TOKENS = [
-    MEASURES.index(name)
-    for name in ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
-]
+_TOKENS = [MEASURES.index(name) for name in TOKENS]
 _COST = MEASURES.index("cost_nano_usd")
 _LABELS = [tally.table for tally in TALLIES].index("day_label")
 

@@ -10,7 +10,7 @@ import msgspec
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import CUBES
-from tokenworks.ledger.rollups import DAY_US
+from tokenworks.ledger.rollups import DAY_US, TOKENS
 from tokenworks.ledger.tallies import week_of
 from tokenworks.rankings.books import Books
 from tokenworks.rankings.periods import EPOCH, Period, label_of
@@ -20,7 +20,6 @@ from tokenworks.rankings.views.sums import UTC_NOTE, Fetch, fetch_of, maker_test
 from tokenworks.rankings.views.view import Asked
 
 MOST_WEEKS = {"day": 13, "week": 52, "month": 104}  # how far back charts of each unit reach
-_INPUTS = ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
 
 _SHARE = "share"  # the cube of weeks
 _KINDS = frozenset(("model", "provider", "app", "task"))  # that it tells apart
@@ -106,7 +105,7 @@ def _own(asked: Asked, bars: list[Period]) -> Amounts:
     view = asked.view
     fetch = _shares(asked) or fetch_of(asked, view.cubes, (view.dimension,), equal=view.equal)
     measures = CUBES[fetch.cube].measures
-    fetch = fetch._replace(measures=("tokens",) if "tokens" in measures else _INPUTS)
+    fetch = fetch._replace(measures=("tokens",) if "tokens" in measures else TOKENS)
     tests, width = fetch.tests, len(fetch.measures)
     amounts: Amounts = {}
     known: dict[str, dict[str, int]] = {}  # a year has fifty rows of each name, whose group is one

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from tokenworks.errors import BadRequest
 from tokenworks.ledger.cubes import CUBES
@@ -23,6 +23,7 @@ UTC_NOTE = "By days of UTC: this view keeps no finer sums."
 CUT_NOTE = "This time zone's days begin within an hour of UTC, so they are cut to whole hours of UTC."
 NO_PRIVATE = "Private traffic is part of these figures: it is not kept apart here."
 
+Name = TypeVar("Name", bound=Hashable)
 Vector = tuple[int, ...]
 Groups = dict[str, Vector]
 Test = Callable[[Sequence[Any]], bool]
@@ -126,8 +127,10 @@ def rows_of(asked: Asked, fetch: Fetch, period: Period) -> list[tuple[Any, ...]]
     """Rows of ``fetch`` over the period: each ``by``, then its measures. One combination may come thrice."""
     found: list[tuple[Any, ...]] = []
     for cube, since_us, until_us in _parts(fetch, period):
-        most = cube == "hour" and _most_of_a_day(asked, fetch, since_us, until_us)
-        found += most or asked.books.cube(cube, fetch.by, since_us, until_us, fetch.where, fetch.measures)
+        rows = _most_of_a_day(asked, fetch, since_us, until_us) if cube == "hour" else None
+        if rows is None:
+            rows = asked.books.cube(cube, fetch.by, since_us, until_us, fetch.where, fetch.measures)
+        found += rows
     for test in fetch.tests:
         found = [row for row in found if test(row)]
     return found
@@ -160,12 +163,12 @@ def _most_of_a_day(asked: Asked, fetch: Fetch, since_us: int, until_us: int) -> 
     if not 0 < left < DAY_US // 2 or not asked.books.is_over(day_us + DAY_US):
         return None
     width = len(fetch.by)
-    others: dict[tuple[Any, ...], Vector] = {}
-    for since, until in rest:
-        for row in asked.books.cube("hour", fetch.by, since, until, fetch.where, fetch.measures):
-            name, values = row[:width], row[width:]
-            known = others.get(name)
-            others[name] = values if known is None else tuple(map(int.__add__, known, values))
+    hours = (
+        row
+        for since, until in rest
+        for row in asked.books.cube("hour", fetch.by, since, until, fetch.where, fetch.measures)
+    )
+    others = folded(hours, width, lambda row: tuple(row[:width]))
     found = []
     for row in asked.books.cube(fetch.cube, fetch.by, day_us, day_us + DAY_US, fetch.where, fetch.measures):
         name, values = row[:width], row[width:]
@@ -196,9 +199,11 @@ def spans(
     return Spans(now, now if period.complete else read(like), read(like.before()))
 
 
-def folded(rows: Iterable[Sequence[Any]], width: int, name: Callable[[Sequence[Any]], str]) -> Groups:
+def folded(
+    rows: Iterable[Sequence[Any]], width: int, name: Callable[[Sequence[Any]], Name]
+) -> dict[Name, Vector]:
     """Sums of all from position ``width`` on, by what ``name`` says of a row."""
-    groups: Groups = {}
+    groups: dict[Name, Vector] = {}
     for row in rows:
         group = name(row)
         values = tuple(row[width:])

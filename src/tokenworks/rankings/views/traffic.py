@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tokenworks.ledger.rollups import TOKENS
 from tokenworks.rankings.books import Books
 from tokenworks.rankings.periods import Period
 from tokenworks.rankings.table import MOVES, Named, Row, Table, columns, ratio
@@ -27,10 +28,7 @@ from tokenworks.rankings.views.view import Asked, View
 from tokenworks.schema import NANO_USD
 
 # What is read of all that the cubes add up.
-MEASURES = (
-    *("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"),
-    *("requests", "cost_nano_usd"),
-)
+MEASURES = (*TOKENS, "requests", "cost_nano_usd")
 _AT = {name: at for at, name in enumerate(MEASURES)}
 _INPUT = tuple(_AT[n] for n in ("uncached_input_tokens", "cache_read_tokens", "cache_write_tokens"))
 _READ, _OUTPUT, _COST = _AT["cache_read_tokens"], _AT["output_tokens"], _AT["cost_nano_usd"]
