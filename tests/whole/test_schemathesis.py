@@ -172,9 +172,10 @@ def queued(server: Server, key_id: str) -> list[str]:
     """Requests of the key whose answers have come; enough of them for all that are deleted."""
     store = open_store(f"sqlite:///{server.home / 'tokenworks.db'}")
     now_us = time.time_ns() // 1000
+    later_us = now_us + 86_400 * 10**6  # so that the server can't run one before it is cancelled
     made = [f"q_{number:032x}" for number in range(50)]
     for each in made:
-        row = QueuedRow(each, key_id, "/v1/chat/completions", "acme/fast", "{}", now_us, now_us)
+        row = QueuedRow(each, key_id, "/v1/chat/completions", "acme/fast", "{}", now_us, later_us)
         assert store.enqueue(row, 1000, 1 << 20)
         assert store.cancel(each, now_us)
     store.close()
