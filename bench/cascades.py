@@ -22,7 +22,7 @@ from tokenworks.routing.study.data import load
 from tokenworks.routing.study.table import build
 
 SONNET = "claude-3-5-sonnet-20241022"
-# source, cheap models, strong model, share of the dollars that issue 5 wants saved at no more than 0.5 points
+# source, cheap models, strong model, share of the dollars wanted saved at no more than 0.5 points lost
 RUNS: tuple[tuple[str, tuple[str, ...], str, float], ...] = (
     ("zeroeval_gsm", ("deepseek-v2.5-0908", "gemini-1.5-flash-exp-0827"), SONNET, 0.84),
     (

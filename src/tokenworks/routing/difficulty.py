@@ -117,7 +117,7 @@ class Difficulty:
         of = self._of(tuple(models))
         areas = look.areas if look.areas is not None else self.areas(look.vector)[0]
         area = int(areas.argmax())
-        nearby = self._nearby(look.vector)[of.columns[:, area]]
+        nearby = self._nearby(look.vector, of.columns[:, area])
         own = of.base[:, area] + of.heads[:, area] @ look.vector + _NEARBY * nearby
         # How hard a prompt is moves what is expected of all alike that were not seen here, and never the
         # difference of two: for unseen pairs that is a coin toss, by every measurement.
@@ -147,18 +147,18 @@ class Difficulty:
         sure = float(trust[area]) * min(max(float(areas[area]) / _MAYBE - 1, 0.0), 1.0)
         if sure <= 0:  # it is rather of an area where nothing is known of these two
             return usual
-        nearby = self._nearby(look.vector)[of.columns[:, area]]
+        nearby = self._nearby(look.vector, of.columns[:, area])
         own = of.base[:, area] + of.heads[:, area] @ look.vector + _NEARBY * nearby
         # Not cut to 0..1: the order of what a strong model surely gets right would be lost.
         one, two = own.tolist()
         return float(usual + sure * (one - two - usual))
 
-    def _nearby(self, vector: Floats) -> Floats:
-        """How much better than its mean each column did around the nearest landmarks, [C + 1]."""
+    def _nearby(self, vector: Floats, columns: NDArray[np.intp]) -> Floats:
+        """How much better than its mean each of ``columns`` did around the nearest landmarks."""
         far = self._landmark_sizes - 2 * (self.learned.landmarks @ vector)
         count = min(_LANDMARKS, len(far))
         nearest = np.argpartition(far, count - 1)[:count]
-        return np.asarray(self.learned.local[nearest].mean(0))
+        return np.asarray(self.learned.local[nearest[:, None], columns].mean(0))
 
     @cached_property
     def _landmark_sizes(self) -> Floats:

@@ -25,7 +25,8 @@ _PLAIN = (
 _STEP = np.uint64(0x100000001B3)  # the prime of the 64-bit FNV hash, which this resembles
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: spreads what follows over the high bits
 _POWERS = np.cumprod(np.full(KEEP + 3, _STEP, dtype=np.uint64), dtype=np.uint64)
-_SHIFT = np.uint64(64 - BITS)
+_SHIFT, _HALF = np.uint64(64 - BITS), np.uint64(31)
+_THRICE, _SEVEN = np.uint64(3), np.uint64(7)
 _IDEOGRAPHS = 0x2E80  # from here on each character counts as a word: such scripts put no spaces between words
 _TABLE = 128
 
@@ -36,6 +37,7 @@ def _mixed(points: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 _MIXED = _mixed(np.arange(_TABLE, dtype=np.uint64))
+_MIXED[ord("0") : ord("9") + 1] = _MIXED[ord("0")]  # 1,234 looks like 0,000
 _LOGS = np.log(np.maximum(np.arange(KEEP + 1, dtype=np.float32), 1)) + 1
 _LETTERS = np.array([chr(code).isalnum() for code in range(_TABLE)])
 
@@ -64,52 +66,67 @@ def buckets(text: str) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Which buckets the normalised ``text`` falls into, in rising order, and 1 + ln(how often) for each."""
     hashes = _hashes(text)
     hashes.sort()
-    last = np.append(np.flatnonzero(hashes[1:] != hashes[:-1]), len(hashes) - 1)  # the ends of equal runs
+    ends = np.ones(len(hashes), dtype=np.bool_)  # of equal runs
+    np.not_equal(hashes[1:], hashes[:-1], out=ends[:-1])
+    last = ends.nonzero()[0]
     counts = last.copy()
     counts[1:] -= last[:-1]
     counts[0] += 1
-    return hashes[last].astype(np.intp), _LOGS[np.minimum(counts, KEEP)]
+    return hashes[last].astype(np.intp), _LOGS.take(counts, mode="clip")
 
 
 def _hashes(text: str) -> NDArray[np.uint16]:
-    points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    points = np.where((points >= 0x30) & (points <= 0x39), np.uint32(0x30), points)  # 1,234 looks like 0,000
-    small = np.minimum(points, _TABLE - 1)
-    letters, mixed = _LETTERS[small], _MIXED[small]
-    if not text.isascii():
+    if text.isascii():
+        codes = np.frombuffer(f" {text} ".encode("ascii"), dtype=np.uint8).astype(np.intp)
+        letters, mixed = _LETTERS[codes], _MIXED[codes]
+        starts = _starts(letters)
+    else:
+        points = np.frombuffer(f" {text} ".encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        codes = np.minimum(points, _TABLE - 1)
         wide = points >= _TABLE
-        letters = letters | wide
-        mixed = np.where(wide, _mixed(points.astype(np.uint64)), mixed)
-    found = _words(points, letters, mixed)
-    for length in PIECES:
-        size = len(points) - length + 1
-        if size > 0:
-            piece = mixed[:size]
-            for place in range(1, length):
-                piece = np.add(piece * _STEP, mixed[place : place + size], dtype=np.uint64)
-            found.append(_spread(piece ^ (piece >> np.uint64(31))))
-    return np.concatenate(found).astype(np.uint16)  # sorts ten times faster
-
-
-def _words(
-    points: NDArray[np.uint32], letters: NDArray[np.bool_], mixed: NDArray[np.uint64]
-) -> list[NDArray[np.uint64]]:
-    """Buckets of the words, and of each two that follow one another."""
-    starts = letters.copy()
-    starts[1:] &= ~letters[:-1]
-    if points.max() >= _IDEOGRAPHS:
+        letters = _LETTERS[codes] | wide
+        mixed = np.where(wide, _mixed(points.astype(np.uint64)), _MIXED[codes])
+        starts = _starts(letters)
         alone = points >= _IDEOGRAPHS
         starts |= alone
         starts[1:] |= alone[:-1] & letters[1:]
-    first = np.flatnonzero(starts)
+    found = _words(starts, letters, mixed)
+    piece = mixed
+    for length in range(2, max(PIECES) + 1):
+        piece = piece[: len(mixed) - length + 1] * _STEP
+        piece += mixed[length - 1 :]
+        if length in PIECES:
+            found.append(_spread(piece ^ (piece >> _HALF)))
+    return np.concatenate(found).astype(np.uint16)  # sorts ten times faster
+
+
+def _starts(letters: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a word begins: at a letter behind what is none."""
+    starts = letters.copy()
+    starts[1:] &= ~letters[:-1]
+    return starts
+
+
+def _words(
+    starts: NDArray[np.bool_], letters: NDArray[np.bool_], mixed: NDArray[np.uint64]
+) -> list[NDArray[np.uint64]]:
+    """Buckets of the words, and of each two that follow one another."""
+    first = starts.nonzero()[0]
     if not len(first):
         return [np.zeros(1, dtype=np.uint64)]
-    place = np.arange(len(points))  # within its word; the text begins with a space, so before the first too
-    place[first[0] :] -= np.repeat(first, np.diff(first, append=len(points)))
+    place = np.arange(len(starts))  # within its word; the text begins with a space, so before the first too
+    sizes = np.empty_like(first)
+    np.subtract(first[1:], first[:-1], out=sizes[:-1])
+    sizes[-1] = len(starts) - first[-1]
+    place[first[0] :] -= first.repeat(sizes)
     words: NDArray[np.uint64] = np.add.reduceat(mixed * _POWERS[place] * letters, first)
-    pairs = words[:-1] * _STEP + words[1:] * np.uint64(3) + np.uint64(7)
+    pairs = words[:-1] * _STEP
+    pairs += words[1:] * _THRICE
+    pairs += _SEVEN
     return [_spread(words), _spread(pairs)]
 
 
 def _spread(hashed: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return (hashed * _MIX) >> _SHIFT
+    spread = hashed * _MIX
+    spread >>= _SHIFT
+    return spread
