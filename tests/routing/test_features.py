@@ -18,6 +18,7 @@ def same(one: str, two: str) -> bool:
         ("it’s “quoted” – so", 'it\'s "quoted" - so'),
         ("12 apples and 345 pears", "98 apples and 761 pears"),
         ("ｆｕｌｌ ｗｉｄｔｈ", "full width"),
+        ("Hi! How many pears are left? Thanks.", "how many pears are left?"),
     ],
 )
 def test_typed_differently_is_the_same(one: str, two: str) -> None:

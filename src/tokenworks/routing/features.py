@@ -12,9 +12,11 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
+from tokenworks.routing.courtesy import to_the_point
+
 BITS = 15
 BUCKETS = 1 << BITS
-KEEP = 1_600  # characters that are looked at: the head, and a third of them from the tail
+KEEP = 1_000  # characters that are looked at: the head, and a third of them from the tail
 PIECES = (3, 5)  # lengths of the pieces, in characters
 
 _PLAIN = (
@@ -52,7 +54,7 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
         for odd, plain in _PLAIN:
             text = text.replace(odd, plain)
-    return " ".join(text.lower().split())[: KEEP + 1]
+    return to_the_point(" ".join(text.lower().split())[: KEEP + 1])
 
 
 def without(text: str, signs: str) -> str:
