@@ -57,16 +57,24 @@ class Guess(msgspec.Struct, frozen=True):
     weight: float  # how much evidence there is, in samples
 
 
+class _InArea(msgspec.Struct):
+    """What is learned of some models in one area. M: models, P: numbers of the vector."""
+
+    base: Any  # [M] share right, whatever the prompt
+    heads: Any  # [M + 1, P] what the vector adds; the last: for all that were not seen there
+    expected: Any  # [M] share right, of a model that was not seen there
+    trust: Any  # [M] 0..1: how far its own outcomes there count
+    seen: Any  # [M] outcomes
+    columns: Any  # [M] column with most of them; the last one where there is none
+
+
 class _Models(msgspec.Struct):
-    """What is learned of some models, for every area. M: models, A: areas, P: numbers of the vector."""
+    """What is learned of some models, for every area. M: models, A: areas."""
 
     far: Any  # [M] P(right) on work of no known area
     base: Any  # [M, A] share right, whatever the prompt
-    heads: Any  # [M, A, P] what the vector adds
-    expected: Any  # [M, A] share right, of a model that was not seen there
-    trust: Any  # [M, A] 0..1: how far its own outcomes there count
     seen: Any  # [M, A] outcomes
-    columns: Any  # [M, A] column with most of them; the last one where there is none
+    areas: list[_InArea]  # of each area by itself, so that a decision reads nothing of the others
 
 
 class Difficulty:
@@ -114,19 +122,19 @@ class Difficulty:
 
     def rights(self, look: Look, models: Sequence[str]) -> tuple[Floats, Floats]:
         """P(right) and evidence [model], as ``guess``."""
-        of = self._of(tuple(models))
         areas = look.areas if look.areas is not None else self.areas(look.vector)[0]
-        area = int(areas.argmax())
-        nearby = self._nearby(look.vector, of.columns[:, area])
-        own = of.base[:, area] + of.heads[:, area] @ look.vector + _NEARBY * nearby
+        known = self._of(tuple(models))
+        of = known.areas[int(areas.argmax())]
+        told = of.heads @ look.vector
+        own = of.base + told[:-1] + _NEARBY * self._nearby(look.vector, of.columns)
         # How hard a prompt is moves what is expected of all alike that were not seen here, and never the
         # difference of two: for unseen pairs that is a coin toss, by every measurement.
-        foreign = of.expected[:, area] + float(self.learned.common[area] @ look.vector)
-        here = _bent(foreign + of.trust[:, area] * (own - foreign))
-        right = of.far + look.known * (here - of.far)
-        steps = self.learned.steps
-        weights = look.known * of.seen[:, area] + _NAME_IS_WORTH
-        return np.interp(right, steps[0], steps[1]).astype(np.float32), weights
+        foreign = of.expected + told[-1]
+        here = _bent(foreign + of.trust * (own - foreign))
+        right = known.far + look.known * (here - known.far)
+        places, values = self._steps
+        weights = look.known * of.seen + _NAME_IS_WORTH
+        return np.interp(right, places, values).astype(np.float32), weights
 
     def gain(self, look: Look, strong: str, cheap: str) -> float:
         """How much likelier ``strong`` is right than ``cheap``: what prompts are ranked by, uncalibrated.
@@ -147,8 +155,9 @@ class Difficulty:
         sure = float(trust[area]) * min(max(float(areas[area]) / _MAYBE - 1, 0.0), 1.0)
         if sure <= 0:  # it is rather of an area where nothing is known of these two
             return usual
-        nearby = self._nearby(look.vector, of.columns[:, area])
-        own = of.base[:, area] + of.heads[:, area] @ look.vector + _NEARBY * nearby
+        here = of.areas[area]
+        nearby = self._nearby(look.vector, here.columns)
+        own = here.base + (here.heads @ look.vector)[:-1] + _NEARBY * nearby
         # Not cut to 0..1: the order of what a strong model surely gets right would be lost.
         one, two = own.tolist()
         return float(usual + sure * (one - two - usual))
@@ -163,6 +172,10 @@ class Difficulty:
     @cached_property
     def _landmark_sizes(self) -> Floats:
         return np.asarray((self.learned.landmarks**2).sum(1), dtype=np.float32)
+
+    @cached_property
+    def _steps(self) -> NDArray[np.float64]:
+        return np.asarray(self.learned.steps, dtype=np.float64)
 
     def _of(self, models: tuple[str, ...]) -> _Models:
         found = self._memo.get(models)
@@ -188,11 +201,21 @@ class Difficulty:
                 base[row, area] += weight * learned.mean[column]
                 heads[row, area] += weight * learned.heads[column]
         some = np.maximum(seen, 1e-9)
+        mean, added, trust = base / some, heads / some[..., None], seen / (seen + _HALF)
         far = expit(learned.slope.mean() * able - learned.hardness.mean())
         expected = expit(learned.slope * able[:, None] - learned.hardness)
-        return _Models(
-            far, base / some, heads / some[..., None], expected, seen / (seen + _HALF), seen, columns
-        )
+        areas = [
+            _InArea(
+                mean[:, area].copy(),
+                np.concatenate([added[:, area], learned.common[area : area + 1]]),
+                expected[:, area].copy(),
+                trust[:, area].copy(),
+                seen[:, area].copy(),
+                columns[:, area].copy(),
+            )
+            for area in range(len(learned.areas))
+        ]
+        return _Models(far, mean, seen, areas)
 
     def ability(self, model: str) -> float:
         """Of its outcomes where there are any, else of its name: a logit."""
@@ -219,5 +242,5 @@ class Difficulty:
 
 def _bent(share: Floats) -> Floats:
     """Between 0 and 1, rising everywhere, and as it is but for ``_EDGE``."""
-    inside = np.clip(share, _EDGE, 1 - _EDGE)
+    inside = np.minimum(np.maximum(share, _EDGE), 1 - _EDGE)
     return np.asarray(inside + _EDGE * np.tanh(share - inside), dtype=np.float32)

@@ -116,10 +116,10 @@ class Learned:
         """The vector of one prompt, at most of unit length, from its buckets and shapes."""
         weight = how * self.idf[where]
         length = float(np.sqrt(weight @ weight)) or 1.0
-        found = (weight @ np.take(self.projection, where, axis=0, mode="clip").astype(np.float32)) * (
-            self.scale / max(length, 1e-6)
-        )
-        standard = np.clip((shape - self.shape_mean) / self.shape_spread, -CLIP, CLIP)
+        rows = self.projection.take(where, axis=0, mode="clip").astype(np.float32)
+        found = (weight @ rows) * (self.scale / max(length, 1e-6))
+        standard = (shape - self.shape_mean) / self.shape_spread
+        standard = np.minimum(np.maximum(standard, -CLIP), CLIP)
         found += standard @ self.shape_projection - self.centre
         size = float(np.sqrt(found @ found))
         return (found / max(size, 1.0)).astype(np.float32)

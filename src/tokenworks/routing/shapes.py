@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,14 +69,15 @@ _ASKING = ("how ", "what ", "which ", "calculate ", "find ")
 _NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 _NUMBER_BYTES = re.compile(_NUMBER.pattern.encode())
 _FRACTION = re.compile(r"\d/\d")
-_OF_NUMBERS = b"0123456789.,"
+_DIGITS = b"0123456789"
+_OF_NUMBERS = _DIGITS + b".,"
 _ONLY_NUMBERS = bytes(each if each in _OF_NUMBERS else 0x20 for each in range(256))
 _STOPS = ".!?。！？"
 _BLANK = '.,;:!?()[]"'
 _OPTION_ENDS = (". ", ") ", ": ")
 _SIGNS = "?.,\\$^=([%\"'/_;{-+*<:"
 _PLACES = tuple(map(ord, _SIGNS))
-_DOLLAR = ord("$")
+_DOLLAR, _PERCENT = ord("$"), ord("%")
 _ENDING = 300  # characters of the last sentence that are looked at
 _NONE_ASKED = math.expm1(6)  # as far as if a number stood so many characters before the end
 
@@ -127,7 +129,7 @@ def shapes(text: str) -> NDArray[np.float32]:
             kinds.count("negation"),
             *(signs[place] for place in _PLACES),
             *_of_options(stem, options),
-            *_of_numbers(text, numbers, decimals, money=signs[_DOLLAR] > 0),
+            *_of_numbers(text, numbers, decimals, money=signs[_DOLLAR] > 0, percent=signs[_PERCENT] > 0),
             kinds.count("number"),
             kinds.count("relation"),
             *_of_sentences(text, words, ending, decimal=bool(decimals)),
@@ -139,6 +141,7 @@ def shapes(text: str) -> NDArray[np.float32]:
     return found.astype(np.float32)
 
 
+@lru_cache(maxsize=1)  # the type of task asks for the same text
 def parted(text: str) -> tuple[str, list[str]]:
     """What stands before the lettered options, and the options but for the last, whose end is not known."""
     for end in _OPTION_ENDS:
@@ -183,11 +186,20 @@ def _of_options(stem: str, options: list[str]) -> tuple[float, ...]:
     if not options:
         return 0, 0, 0, 0, len(stem)
     sizes = [len(each) for each in options]
-    numeric = sum(any(map(str.isdigit, each)) for each in options) / len(options)
+    numeric = sum(map(_has_digit, options)) / len(options)
     return len(options) + 1, sum(sizes) / len(sizes), max(sizes) - min(sizes), numeric, len(stem)
 
 
-def _of_numbers(text: str, numbers: list[bytes], decimals: list[bytes], *, money: bool) -> tuple[float, ...]:
+def _has_digit(text: str) -> bool:
+    if text.isascii():
+        return len(text.encode().translate(None, _DIGITS)) < len(text)
+    return any(map(str.isdigit, text))
+
+
+def _of_numbers(
+    text: str, numbers: list[bytes], decimals: list[bytes], *, money: bool, percent: bool
+) -> tuple[float, ...]:
+    cent = "cent" in text
     return (
         len(decimals),
         bool(decimals),
@@ -196,8 +208,8 @@ def _of_numbers(text: str, numbers: list[bytes], decimals: list[bytes], *, money
         money and bool(decimals),
         len(_FRACTION.findall(text)) if "/" in text else 0,
         sum(len(each.partition(b".")[0]) > 3 for each in numbers),
-        "cent" in text,
-        "%" in text or "percent" in text,
+        cent,
+        percent or (cent and "percent" in text),
     )
 
 
