@@ -22,6 +22,8 @@ _SILENT = frozenset(
     ("meta", "instruct", "inst", "chat", "it", "hf", "fp8", "free")
 )  # words that tell no models apart
 
+_AT_ONCE = 512  # buckets whose rows are widened to floats together: they stay near the processor
+
 Floats = NDArray[np.float32]
 
 
@@ -116,8 +118,11 @@ class Learned:
         """The vector of one prompt, at most of unit length, from its buckets and shapes."""
         weight = how * self.idf[where]
         length = float(np.sqrt(weight @ weight)) or 1.0
-        rows = self.projection.take(where, axis=0, mode="clip").astype(np.float32)
-        found = (weight @ rows) * (self.scale / max(length, 1e-6))
+        found = np.zeros(WIDTH, dtype=np.float32)
+        for begin in range(0, len(where), _AT_ONCE):
+            some = slice(begin, begin + _AT_ONCE)
+            found += weight[some] @ self.projection.take(where[some], axis=0, mode="clip").astype(np.float32)
+        found *= self.scale / max(length, 1e-6)
         standard = (shape - self.shape_mean) / self.shape_spread
         standard = np.minimum(np.maximum(standard, -CLIP), CLIP)
         found += standard @ self.shape_projection - self.centre

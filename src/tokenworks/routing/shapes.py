@@ -76,8 +76,8 @@ _STOPS = ".!?。！？"
 _BLANK = '.,;:!?()[]"'
 _OPTION_ENDS = (". ", ") ", ": ")
 _SIGNS = "?.,\\$^=([%\"'/_;{-+*<:"
-_PLACES = tuple(map(ord, _SIGNS))
-_DOLLAR, _PERCENT = ord("$"), ord("%")
+_PLACES = np.array([ord(sign) for sign in _SIGNS])
+_DOLLAR, _PERCENT = _SIGNS.index("$"), _SIGNS.index("%")
 _ENDING = 300  # characters of the last sentence that are looked at
 _NONE_ASKED = math.expm1(6)  # as far as if a number stood so many characters before the end
 
@@ -116,7 +116,7 @@ _LOGARITHMS = np.array([name not in _AS_COUNTED for name in NAMES])
 def shapes(text: str) -> NDArray[np.float32]:
     """The figures called ``NAMES`` of a text that was normalised before. Most are logarithms."""
     encoded = text.encode("utf-8", "surrogatepass")
-    signs = np.bincount(np.frombuffer(encoded, dtype=np.uint8), minlength=256).tolist()
+    signs = np.bincount(np.frombuffer(encoded, dtype=np.uint8), minlength=256)[_PLACES].tolist()
     words = without(text, _BLANK).split() or [""]
     kinds = list(filter(None, map(_KINDS.get, words)))
     numbers = _numbers(encoded)
@@ -127,7 +127,7 @@ def shapes(text: str) -> NDArray[np.float32]:
         [
             *_lengths(text, words, numbers),
             kinds.count("negation"),
-            *(signs[place] for place in _PLACES),
+            *signs,
             *_of_options(stem, options),
             *_of_numbers(text, numbers, decimals, money=signs[_DOLLAR] > 0, percent=signs[_PERCENT] > 0),
             kinds.count("number"),

@@ -61,9 +61,8 @@ def scores(text: str) -> dict[str, float]:
     ends = head if len(text) <= _HEAD else f"{head} {text[-_TAIL:]}"
     words = without(ends, _BLANK).split()
     seen = set()
-    for place, word in enumerate(words):
-        if word not in _TELLING:
-            continue
+    for place in [place for place, word in enumerate(words) if word in _TELLING]:
+        word = words[place]
         if word in WORDS and word not in seen:
             seen.add(word)
             _tell(found, WORDS[word], place)
