@@ -27,7 +27,7 @@ except ImportError as error:
 Floats = NDArray[np.float32]
 
 LEAST = 200  # labelled prompts: a forest of fewer tells less than a line
-_TREES = 200
+_TREES = 600
 _LEAF = 8
 _MOST = 2_500  # labelled prompts that each tree sees
 _DIRECTIONS = 64
