@@ -41,7 +41,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add = parser.add_argument
     add("--cases", default=None, help=f"sizes of request bodies, of {','.join(SIZES)} (default: all)")
     add("--modes", default="answer,latency,stream,memory", help=f"of {','.join(MODES)}")
-    add("--gateways", default="nginx,tokenworks,vllm-router,litellm", help="also: portkey")
+    add("--gateways", default="nginx,tokenworks,vllm-router,litellm", help="also: bare, portkey")
     add("--rounds", type=int, default=None, help="default 5")
     add("--seconds", type=float, default=None, help="of one closed or fixed-rate load, default 2")
     add("--rate", type=float, default=300.0, help="requests/s of the fixed-rate load; slow peers get less")

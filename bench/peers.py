@@ -15,6 +15,7 @@ import sys
 import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
@@ -157,6 +158,20 @@ class Nginx(Peer):
             str(place.folder / "error.log"),
         ]
         return Launch(argv, "/v1/models", place.port, place.stream_port)
+
+
+class Bare(Peer):
+    """``bare_relay.py``: what uvloop, httptools and the kernel take where nothing else is done."""
+
+    name = "bare"
+
+    def prepare(self) -> str:
+        return f"uvloop {version('uvloop')}, httptools {version('httptools')}"
+
+    def launch(self, place: Place) -> Launch:
+        script = Path(__file__).with_name("bare_relay.py")
+        argv = [sys.executable, str(script), "--port", str(place.port), "--upstream", str(place.upstream)]
+        return Launch(argv, "/v1/models", place.port, place.port)
 
 
 def install(name: str, requirement: str) -> Path:
@@ -384,6 +399,7 @@ def peers(tokenworks: Sequence[str] = ()) -> dict[str, Peer]:
     known = [
         Direct(),
         Nginx(),
+        Bare(),
         Tokenworks(tokenworks),
         LimitedTokenworks(tokenworks),
         VllmRouter(),

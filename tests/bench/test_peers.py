@@ -90,6 +90,7 @@ def test_every_peer_is_pinned_and_listens_on_loopback(place: Place) -> None:
     assert list(peers()) == [
         "direct",
         "nginx",
+        "bare",
         "tokenworks",
         "tokenworks-limited",
         "vllm-router",

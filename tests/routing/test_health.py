@@ -7,6 +7,8 @@ from typing import get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tokenworks.config.settings import RoutingSettings
 from tokenworks.routing.health import REFUSED_REST_S, Health, Kind, Mean, Vitals
@@ -183,6 +185,36 @@ def test_speeds(vitals: Vitals) -> None:
     assert view.latency_last_30m is not None and view.throughput_last_30m is not None
     assert view.latency_last_30m.p99 == pytest.approx(500.0, rel=0.05)
     assert view.throughput_last_30m.p50 == pytest.approx(100.0, rel=0.05)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0, 400), st.floats(1e-9, 60) | st.just(0.0), st.integers(0, 2000)),
+        min_size=1,
+        max_size=600,
+    )
+)
+def test_what_is_counted_late_counts_like_what_is_counted_at_once(
+    answers: list[tuple[float, float, int]],
+) -> None:
+    late, prompt, now = Vitals(SETTINGS), Vitals(SETTINGS), 1000.0
+    for pause, seconds, tokens in answers:
+        now += pause if pause > 350 else 0.0  # mostly at the same moment, now and then much later
+        late.succeeded(seconds, tokens, now)
+        prompt.succeeded(seconds, tokens, now)
+        assert prompt.heard_at == now  # who asks has it counted
+    assert late.view(now) == prompt.view(now)
+    assert late.heard_at == now
+    for one, other in (
+        (late.output_tokens, prompt.output_tokens),
+        (late.tokens_per_s, prompt.tokens_per_s),
+    ):
+        assert (one.value, one.samples, one.at) == (other.value, other.samples, other.at)
+    assert [late.uptime(now, each) for each in (60, 1800, 86_400)] == [100.0] * 3
+    late.failed("connect", now)
+    prompt.failed("connect", now)
+    for window in (60, 300, 1800, 86_400):
+        assert late.uptime(now, window) == prompt.uptime(now, window)
 
 
 def test_p90_of_throughput_is_what_nine_of_ten_reach(vitals: Vitals) -> None:

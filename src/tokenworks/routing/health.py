@@ -7,6 +7,8 @@ learns from its own requests. Use from the loop's thread. Times are monotonic se
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -25,6 +27,10 @@ REFUSED_REST_S = 60.0
 MOST_UNCOUNTED = 256  # good answers that are noted before they are counted
 MIN_TOKENS = 16  # of an answer whose speed says something about the endpoint
 ALPHA = 0.1  # weight of the newest sample in a mean
+_FIRST = 10  # samples, which weigh the same
+
+_AT_ONCE_S = 5.0  # of which the widths of all windows, and the slices of a spread, are multiples
+_NOW = 2  # place of the time in what is noted of a good answer
 
 _30_MIN = 1800.0
 _1_DAY = 86_400.0
@@ -71,12 +77,20 @@ class Mean:
 
     def add(self, sample: float, now: float) -> None:
         """Take one more sample."""
-        self.samples += 1
-        self.at = now
-        if self.value is None:
-            self.value = sample
-        else:
-            self.value += (sample - self.value) * max(ALPHA, 1 / self.samples)
+        self.add_all((sample,), now)
+
+    def add_all(self, samples: Sequence[float], now: float) -> None:
+        """Take ``samples``, in the order in which they were measured, the last at ``now``."""
+        if not samples:
+            return
+        value, count = self.value, self.samples
+        for sample in samples:
+            count += 1
+            if value is None:
+                value = sample
+            else:
+                value += (sample - value) * (ALPHA if count > _FIRST else 1 / count)
+        self.value, self.samples, self.at = value, count, now
 
 
 class Vitals:
@@ -114,7 +128,7 @@ class Vitals:
         self._cached_input = Mean()
         self.latency = Spread(0.001)
         self._throughput = Spread(0.1)
-        self._minute = Window(5.0, 12)
+        self._minute = Window(_AT_ONCE_S, 12)
         self._half_hour = Window(60.0, 30)
         self._day = Window(3600.0, 24)
         self._tool_faults = Window(3600.0, 24)
@@ -295,22 +309,29 @@ class Vitals:
 
     def _count_good(self) -> None:
         """Take in the good answers that were only noted so far."""
-        if not self._uncounted:
+        noted = self._uncounted
+        if not noted:
             return
-        for seconds, output_tokens, now in self._uncounted:
-            self._heard_at = now
-            self._count(now, True)
-            self._output_tokens.add(output_tokens, now)
-            if output_tokens >= MIN_TOKENS and seconds > 0:
-                speed = output_tokens / seconds
-                self._tokens_per_s.add(speed, now)
-                self._throughput.add(speed, now)
-        self._uncounted.clear()
+        if noted[0][_NOW] // _AT_ONCE_S == noted[-1][_NOW] // _AT_ONCE_S:
+            self._count_at_once(noted)
+        else:
+            for _, some in groupby(noted, lambda each: each[_NOW] // _AT_ONCE_S):
+                self._count_at_once(list(some))
+        noted.clear()
 
-    def _count(self, now: float, good: bool) -> None:
-        self._minute.add(now, good)
-        self._half_hour.add(now, good)
-        self._day.add(now, good)
+    def _count_at_once(self, noted: Sequence[tuple[float, int, float]]) -> None:
+        """Good answers that no window or slice of time tells apart."""
+        self._heard_at = now = noted[-1][_NOW]
+        self._count(now, True, len(noted))
+        self._output_tokens.add_all([tokens for _, tokens, _ in noted], now)
+        speeds = [tokens / seconds for seconds, tokens, _ in noted if tokens >= MIN_TOKENS and seconds > 0]
+        self._tokens_per_s.add_all(speeds, now)
+        self._throughput.add_all(speeds, now)
+
+    def _count(self, now: float, good: bool, count: int = 1) -> None:
+        self._minute.add(now, good, count)
+        self._half_hour.add(now, good, count)
+        self._day.add(now, good, count)
 
     def _answered(self, now: float) -> None:
         if self.breaker.answered(now):

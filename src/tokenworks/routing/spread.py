@@ -10,6 +10,7 @@ import itertools
 import math
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 
 import msgspec
 
@@ -43,13 +44,19 @@ class Spread:
 
     def add(self, value: float, now: float) -> None:
         """Count ``value``, measured at ``now`` (monotonic seconds)."""
+        self.add_all((value,), now)
+
+    def add_all(self, values: Sequence[float], now: float) -> None:
+        """Count ``values``, all measured in the slice of five minutes that ``now`` is in."""
         slot = int(now // SLICE_S)
         counts = self._slices.get(slot)
         if counts is None:
             self._drop(slot)
             counts = self._slices[slot] = array("I", bytes(4 * _BUCKETS))
-        bucket = int(math.log(value / self._low) * _PER_E) if value > self._low else 0
-        counts[bucket if bucket < _BUCKETS else _BUCKETS - 1] += 1
+        low, log = self._low, math.log
+        for value in values:
+            bucket = int(log(value / low) * _PER_E) if value > low else 0
+            counts[bucket if bucket < _BUCKETS else _BUCKETS - 1] += 1
 
     def count(self, now: float) -> int:
         """Samples of the last half hour."""

@@ -18,13 +18,13 @@ class Window:
         self._good = [0] * self._size
         self._bad = [0] * self._size
 
-    def add(self, now: float, good: bool) -> None:
-        """Count one more that ended at ``now``."""
+    def add(self, now: float, good: bool, count: int = 1) -> None:
+        """Count one more that ended at ``now``, or so many."""
         at = int(now // self._width)
         if at > self._at:
             self._turn(at)
         counts = self._good if good else self._bad
-        counts[self._at % self._size] += 1
+        counts[self._at % self._size] += count
 
     def counts(self, now: float, seconds: float) -> tuple[int, int]:
         """(good, bad) of the last ``seconds``; no more than the ring's whole time is remembered."""
