@@ -903,6 +903,10 @@ async def test_however_requests_end_nothing_stays_under_way(door: Make) -> None:
 
         for first in range(0, 150, 15):
             await asyncio.gather(*(ask(number) for number in range(first, first + 15)))
+        for _ in range(2000):  # of those who left, whose last words are still listened to
+            if not sum(under_way()):
+                break
+            await asyncio.sleep(0.001)
         last = [asyncio.create_task(ask(number, stays=True)) for number in range(15)]
         for _ in range(2000):
             if sum(under_way()) >= 3:

@@ -409,6 +409,26 @@ def test_ids_and_models_are_ours_however_they_are_written(events: list[bytes], t
         assert out.count(line) == data.count(line)
 
 
+MIXED = [event for events in ODD_NAMES.values() for event in events[:2]]
+MIXED += [chunk("a"), chunk("b", usage=None), chunk("[DONE]"), b": waiting\n\n"]
+
+
+@given(st.lists(st.sampled_from(MIXED), max_size=12), st.booleans(), st.booleans(), st.booleans())
+def test_a_burst_reads_like_its_events_one_by_one(
+    events: list[bytes], usage: bool, done: bool, wants: bool
+) -> None:
+    events = [*events, stop("length"), *([USAGE] if usage else []), *([DONE] if done else [])]
+    at_once, (one, out) = (
+        stream(wants),
+        relay(b"".join(events), wants, itertools.accumulate(map(len, events))),
+    )
+    burst = at_once.feed(b"".join(events))
+    assert values(burst) == values(out)
+    assert burst.endswith(DONE) == out.endswith(DONE) == done
+    for name in ("done", "error", "events", "usage", "finish", "output_tokens"):
+        assert getattr(at_once, name) == getattr(one, name)
+
+
 def test_usage_that_was_not_asked_for_is_not_shown() -> None:
     for extra in (USAGE, USAGE.replace(b'"choices":[]', b'"choices": [ ]'), chunk(choices=..., usage=TOTALS)):
         relayed, out = relay(chunk("a") + stop() + extra + DONE)

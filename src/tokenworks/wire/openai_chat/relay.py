@@ -6,6 +6,7 @@ Everything not named here passes through as the bytes it came in.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -36,6 +37,7 @@ _UNKNOWN = b"\n\0\n"  # stands in no event
 _OURS = ("id", "model", "provider")
 _CR = ord("\r")
 _END = b"data: [DONE]\n\n"
+_TELLING = (b'"error"', b'"usage"', sse.DONE)  # in an event that is looked at closely
 
 
 class ChatRequest:
@@ -211,12 +213,11 @@ class ChatStream:
         line = data.find(b"\n") == len(data) - 2 and _CR not in data  # nothing but one event of one line
         events = 1 if line else data.count(b"\n\n") or data.count(b"\r\n\r\n") or 1
         self.events += events
-        old_id, old_model = self.old_id, self.old_model
-        if events > 1 and (data.count(old_id) != events or data.count(old_model) != events):
-            data = b"".join([self._rename(event) for event in sse.events(data)])
+        if events > 1:
+            data = self._rename_all(data, events)
         else:
-            half = data.replace(old_id, self.new_id)
-            done = half.replace(old_model, self.new_model)
+            half = data.replace(self.old_id, self.new_id)
+            done = half.replace(self.old_model, self.new_model)
             if half is data or done is half:  # bytes.replace gives back the very object if it finds nothing
                 done = b"".join([self._rename(event) for event in sse.events(data)])
                 line = False
@@ -228,10 +229,33 @@ class ChatStream:
             or (b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null'))
         ):
             self.reason = finish_reason(data) or self.finish
-            return self._closely(data)
+            start = _first_of(data, _TELLING)
+            return data[:start] + self._closely(data[start:])
         self.previous = self.last
         self.last = data
         return data
+
+    def _rename_all(self, data: bytes, events: int) -> bytes:
+        """The same of several events, at once where their ids and model names are written alike."""
+        end = b""
+        if data.endswith(_END):  # it has no id
+            data, end, events = data[: -len(_END)], _END, events - 1
+        done = self._replaced(data, events)
+        if done is None and _CR not in data:
+            first = data.find(b"\n\n") + 2
+            begun = self._rename(data[:first])
+            rest = self._replaced(data[first:], events - 1)
+            if rest is not None:
+                done = begun + rest
+        if done is None:
+            done = b"".join([self._rename(event) for event in sse.events(data)])
+        return done + end
+
+    def _replaced(self, data: bytes, events: int) -> bytes | None:
+        """``data`` renamed as was learnt; None where not every event is written that way."""
+        if data.count(self.old_id) != events or data.count(self.old_model) != events:
+            return None
+        return data.replace(self.old_id, self.new_id).replace(self.old_model, self.new_model)
 
     def _rename(self, event: bytes) -> bytes:
         """One event with our id and model name at its top level; what stood there is remembered."""
@@ -327,6 +351,13 @@ class ChatStream:
     def failure(self, message: str, code: int, kind: str) -> bytes:
         """An error that clients see, and a proper end; ``code`` is an HTTP status."""
         return error_event(self.telling.generation, self.telling.model, message, code, kind)
+
+
+def _first_of(data: bytes, words: Sequence[bytes]) -> int:
+    """Where the first event begins that has one of ``words`` in it; 0 where that can't be told."""
+    first = min(place for word in words if (place := data.find(word)) >= 0)
+    before = data.rfind(b"\n\n", 0, first)
+    return before + 2 if before >= 0 else 0
 
 
 def _renaming(body: bytes, key: bytes, old: msgspec.Raw | None, new: msgspec.Raw) -> tuple[bytes, bytes]:
