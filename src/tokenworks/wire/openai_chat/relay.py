@@ -34,6 +34,8 @@ _encode = msgspec.json.Encoder().encode
 _NULL = msgspec.Raw(b"null")
 _TRUE = msgspec.Raw(b"true")
 _UNKNOWN = b"\n\0\n"  # stands in no event
+_WRITTEN = {key: re.compile(rb'"%b"\s*:\s*' % key) for key in (b"id", b"model")}
+_TELLS_APART = 4  # bytes; what is shorter, or empty, can't be told from others
 _OURS = ("id", "model", "provider")
 _CR = ord("\r")
 _END = b"data: [DONE]\n\n"
@@ -362,7 +364,9 @@ def _first_of(data: bytes, words: Sequence[bytes]) -> int:
 
 def _renaming(body: bytes, key: bytes, old: msgspec.Raw | None, new: msgspec.Raw) -> tuple[bytes, bytes]:
     """How ``key`` with the value ``old`` is written in ``body``, and what is to stand there instead."""
-    if old is None or len(bytes(old)) < 4:  # absent, empty or too short to be told from others
-        return _UNKNOWN, b""
-    match = re.search(rb'"%b"\s*:\s*%b' % (key, re.escape(bytes(old))), body)
-    return (match.group(), b'"%b":%b' % (key, bytes(new))) if match else (_UNKNOWN, b"")
+    value = bytes(old) if old is not None else b""
+    if len(value) >= _TELLS_APART:
+        for match in _WRITTEN[key].finditer(body):
+            if body.startswith(value, match.end()):
+                return match.group() + value, b'"%b":%b' % (key, bytes(new))
+    return _UNKNOWN, b""
