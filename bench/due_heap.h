@@ -9,6 +9,7 @@ struct conn {
     size_t sent;      /* of out */
     bool streaming, paced, late, want_write, close_after;
     long chunks, next; /* of the stream being sent */
+    unsigned long serial; /* the same, and its id */
     int64_t pace, due; /* ns */
     size_t heap_at;    /* 1-based place in the heap, 0: none */
     long prompt_tokens;

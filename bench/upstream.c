@@ -12,8 +12,9 @@
 #define READ_STEP 262144
 #define BURST_STEP 65536 /* a burst keeps about this much waiting in our own buffer */
 #define ANSWER_TOKENS 200
+#define ID "chatcmpl-bench00000000"
 #define CHUNK_HEAD                                                                             \
-    "{\"id\":\"chatcmpl-bench00000000\",\"object\":\"chat.completion.chunk\",\"created\":1760000000," \
+    "{\"id\":\"" ID "\",\"object\":\"chat.completion.chunk\",\"created\":1760000000," \
     "\"model\":\"fast-1\","
 
 static struct {
@@ -25,7 +26,7 @@ static struct {
 static int epoll_fd, listen_fd;
 static struct conn *free_list;
 static char chunk_text[512];
-static size_t chunk_len, chunk_mark;
+static size_t chunk_len, chunk_mark, chunk_id;
 static char filler[700];
 
 /* Freed only after the batch of events: a later event of the batch never sees a recycled conn. */
@@ -72,11 +73,20 @@ static void flush(struct conn *c) {
     if (!waiting && !c->streaming && c->close_after) close_conn(c);
 }
 
+/* Every stream has an id of its own, as a provider's: its last eight digits. */
+static void number_id(struct conn *c, char *end) {
+    unsigned long number = c->serial;
+    for (int i = 1; i <= 8; i++, number /= 10) end[-i] = (char)('0' + number % 10);
+}
+
 static void append_event(struct conn *c, const char *json) {
     char text[1024];
     int len = snprintf(text, sizeof text, "data: %s\n\n", json);
     char frame[1100];
-    append(&c->out, frame, (size_t)snprintf(frame, sizeof frame, "%x\r\n%s\r\n", len, text));
+    size_t size = (size_t)snprintf(frame, sizeof frame, "%x\r\n%s\r\n", len, text);
+    char *id = strstr(frame, ID);
+    if (id) number_id(c, id + strlen(ID));
+    append(&c->out, frame, size);
 }
 
 static void make_chunk_text(void) {
@@ -85,11 +95,14 @@ static void make_chunk_text(void) {
         " @000000:0000000000000000000\"},\"finish_reason\":null}]}\n\n";
     chunk_len = (size_t)snprintf(chunk_text, sizeof chunk_text, "%zx\r\n%s\r\n", strlen(event), event);
     chunk_mark = (size_t)(strchr(chunk_text, '@') - chunk_text) + 1;
+    chunk_id = (size_t)(strstr(chunk_text, ID) - chunk_text) + strlen(ID);
 }
 
 static void append_chunk(struct conn *c, int64_t now) {
     append(&c->out, chunk_text, chunk_len);
-    char *mark = c->out.data + c->out.len - chunk_len + chunk_mark;
+    char *chunk = c->out.data + c->out.len - chunk_len;
+    number_id(c, chunk + chunk_id);
+    char *mark = chunk + chunk_mark;
     long number = c->next++;
     for (int i = 5; i >= 0; i--, number /= 10) mark[i] = (char)('0' + number % 10);
     for (int i = 25; i >= 7; i--, now /= 10) mark[i] = (char)('0' + now % 10);
@@ -152,7 +165,7 @@ static void start_stream(struct conn *c, long chunks, long pace_ms) {
     c->next = 0;
     c->paced = pace_ms > 0;
     c->pace = pace_ms * MS;
-    stats.streams++;
+    c->serial = ++stats.streams;
     stats.open++;
     c->due = now_ns() - (int64_t)((double)c->pace * rand() / RAND_MAX);
     pump(c, now_ns()); /* the head leaves with the first chunk, as a model's does */
