@@ -429,6 +429,13 @@ def test_a_burst_reads_like_its_events_one_by_one(
         assert getattr(at_once, name) == getattr(one, name)
 
 
+def test_lines_before_the_end_marker_are_kept() -> None:
+    relayed = stream()
+    out = relayed.feed(chunk("a") + chunk("b", id="another") + b"event: end\n" + DONE)
+    assert relayed.done and out.endswith(b"\n\nevent: end\n" + DONE)
+    assert len(values(out)) == 2
+
+
 def test_usage_that_was_not_asked_for_is_not_shown() -> None:
     for extra in (USAGE, USAGE.replace(b'"choices":[]', b'"choices": [ ]'), chunk(choices=..., usage=TOTALS)):
         relayed, out = relay(chunk("a") + stop() + extra + DONE)

@@ -240,7 +240,7 @@ class ChatStream:
     def _rename_all(self, data: bytes, events: int) -> bytes:
         """The same of several events, at once where their ids and model names are written alike."""
         end = b""
-        if data.endswith(_END):  # it has no id
+        if data.endswith(b"\n\n" + _END):  # it has no id
             data, end, events = data[: -len(_END)], _END, events - 1
         done = self._replaced(data, events)
         if done is None and _CR not in data:
