@@ -164,7 +164,7 @@ def test_names_fit_as_globs_do_everywhere(
 ) -> None:
     inside = tuple(each for each in key if not each.startswith("!"))
     kept_out = any(
-        matches((each[1:],), one) for each in key if each.startswith("!") for one in (key_id, name)
+        not matches((each,), one) for each in key if each.startswith("!") for one in (key_id, name)
     )
     key_fits = not kept_out and (not inside or matches(inside, key_id) or matches(inside, name))
     conditions = [matches(app, name), key_fits]

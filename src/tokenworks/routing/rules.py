@@ -203,16 +203,13 @@ def _either(at: int, globs: tuple[str, ...]) -> _Test:
         meets = frozenset(glob.lower() for glob in globs).isdisjoint
         return at, meets, False
     inside = [glob for glob in globs if not glob.startswith("!")]
-    outside = [glob[1:] for glob in globs if glob.startswith("!")]
-    fits = pattern(inside).match
-    kept_out = pattern(outside).match if outside else None
+    outside = [glob for glob in globs if glob.startswith("!")]
+    fits, not_kept_out = pattern(inside).match, pattern(outside).match
 
     @lru_cache(maxsize=256)  # keys and teams are few, and looking both names up is dear
     def test(names: tuple[str, str]) -> bool:
         one, other = names
-        if kept_out is not None and (kept_out(one) or kept_out(other)):
-            return False
-        return bool(fits(one) or fits(other))
+        return bool(not_kept_out(one) and not_kept_out(other) and (fits(one) or fits(other)))
 
     return at, test, True
 
