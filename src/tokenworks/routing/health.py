@@ -80,9 +80,7 @@ class Mean:
         self.add_all((sample,), now)
 
     def add_all(self, samples: Sequence[float], now: float) -> None:
-        """Take ``samples``, in the order in which they were measured, the last at ``now``."""
-        if not samples:
-            return
+        """Take ``samples`` (one at least) in the order in which they were measured, the last at ``now``."""
         value, count = self.value, self.samples
         for sample in samples:
             count += 1
@@ -324,9 +322,11 @@ class Vitals:
         self._heard_at = now = noted[-1][_NOW]
         self._count(now, True, len(noted))
         self._output_tokens.add_all([tokens for _, tokens, _ in noted], now)
-        speeds = [tokens / seconds for seconds, tokens, _ in noted if tokens >= MIN_TOKENS and seconds > 0]
-        self._tokens_per_s.add_all(speeds, now)
-        self._throughput.add_all(speeds, now)
+        long_enough = [each for each in noted if each[1] >= MIN_TOKENS and each[0] > 0]
+        if long_enough:
+            speeds = [tokens / seconds for seconds, tokens, _ in long_enough]
+            self._tokens_per_s.add_all(speeds, long_enough[-1][_NOW])
+            self._throughput.add_all(speeds, now)
 
     def _count(self, now: float, good: bool, count: int = 1) -> None:
         self._minute.add(now, good, count)
