@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from serving import free_port
 
 import bare_relay
 
@@ -35,9 +36,7 @@ def relay() -> Iterator[int]:
     """The port of a relay before an upstream that echoes."""
     upstream = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     Thread(target=upstream.serve_forever, daemon=True).start()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script = Path(bare_relay.__file__)
     argv = [sys.executable, str(script), "--port", str(port), "--upstream", str(upstream.server_port)]
     process = subprocess.Popen(argv)
@@ -48,6 +47,8 @@ def relay() -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.05)
+        else:
+            raise TimeoutError("the relay does not listen")
         yield port
     finally:
         process.kill()

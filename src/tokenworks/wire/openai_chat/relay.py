@@ -6,7 +6,6 @@ Everything not named here passes through as the bytes it came in.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 import msgspec
 
@@ -39,7 +38,7 @@ _TELLS_APART = 4  # bytes; what is shorter, or empty, can't be told from others
 _OURS = ("id", "model", "provider")
 _CR = ord("\r")
 _END = b"data: [DONE]\n\n"
-_TELLING = (b'"error"', b'"usage"', sse.DONE)  # in an event that is looked at closely
+_TELLING = (b'"error"', b'"usage"', sse.DONE)  # of these an event that is looked at closely has one
 
 
 class ChatRequest:
@@ -231,7 +230,7 @@ class ChatStream:
             or (b'"usage"' in data and data.count(b'"usage"') != data.count(b'"usage":null'))
         ):
             self.reason = finish_reason(data) or self.finish
-            start = _first_of(data, _TELLING)
+            start = _first_telling(data)
             return data[:start] + self._closely(data[start:])
         self.previous = self.last
         self.last = data
@@ -243,14 +242,14 @@ class ChatStream:
         if data.endswith(b"\n\n" + _END):  # it has no id
             data, end, events = data[: -len(_END)], _END, events - 1
         done = self._replaced(data, events)
-        if done is None and _CR not in data:
-            first = data.find(b"\n\n") + 2
-            begun = self._rename(data[:first])
-            rest = self._replaced(data[first:], events - 1)
-            if rest is not None:
-                done = begun + rest
         if done is None:
-            done = b"".join([self._rename(event) for event in sse.events(data)])
+            first = next(sse.events(data))
+            rest = data[len(first) :]
+            begun = self._rename(first)  # the others are mostly written like it
+            done = self._replaced(rest, events - 1)
+            if done is None:
+                done = b"".join([self._rename(event) for event in sse.events(rest)])
+            done = begun + done
         return done + end
 
     def _replaced(self, data: bytes, events: int) -> bytes | None:
@@ -355,9 +354,9 @@ class ChatStream:
         return error_event(self.telling.generation, self.telling.model, message, code, kind)
 
 
-def _first_of(data: bytes, words: Sequence[bytes]) -> int:
-    """Where the first event begins that has one of ``words`` in it; 0 where that can't be told."""
-    first = min(place for word in words if (place := data.find(word)) >= 0)
+def _first_telling(data: bytes) -> int:
+    """Where the first event begins that is to be looked at closely; 0 where that can't be told."""
+    first = min(place for word in _TELLING if (place := data.find(word)) >= 0)
     before = data.rfind(b"\n\n", 0, first)
     return before + 2 if before >= 0 else 0
 
